@@ -1,0 +1,241 @@
+package pool
+
+import "math/bits"
+
+// The 65,536 bits lie in 16 pages of 64 words of 64 bits, so a port's highest 4 bits name its page,
+// the next 6 its word and the lowest 6 its bit.
+const (
+	wordBits  = 64
+	pageWords = 64
+	pageBits  = pageWords * wordBits
+	pageCount = 16
+	wordCount = pageCount * pageWords
+)
+
+// A page holds 4,096 bits. A page that more than one bitmap points to never changes.
+type page [pageWords]uint64
+
+// A bitmap is a set of ports with a summary in two steps: which words have a bit, which pages have
+// one. The zero bitmap is empty. Bit 0 is never set, since port 0 is no port.
+//
+// Clones share pages. A bitmap changes only pages that it owns and copies the others first, so a
+// clone costs the size of this struct, whatever is in it.
+type bitmap struct {
+	pages    [pageCount]*page  // nil: no bit set
+	summary  [pageCount]uint64 // bit w of summary[p]: word w of page p is not zero
+	nonEmpty uint64            // bit p: summary[p] is not zero
+	length   int               // number of bits set
+	owned    uint16            // bit p: nobody else points to pages[p]; only writers look at it
+}
+
+// word returns word number w of the whole, 0 to 1023.
+func (b *bitmap) word(w uint) uint64 {
+	if p := b.pages[w/pageWords%pageCount]; p != nil {
+		return p[w%pageWords]
+	}
+	return 0
+}
+
+// taken returns word number w of the whole with port 0 taken, which is never free.
+func (b *bitmap) taken(w uint) uint64 {
+	if w == 0 {
+		return b.word(0) | 1
+	}
+	return b.word(w)
+}
+
+// from returns a mask of the bits from bit on, and upTo one of the bits up to it.
+func from(bit uint) uint64 { return ^uint64(0) << (bit % wordBits) }
+func upTo(bit uint) uint64 { return ^uint64(0) >> (wordBits - 1 - bit%wordBits) }
+
+// overlaps reports whether a bit from first to last is set. At most two words, two words of the
+// summary and the word above it are looked at, so the width hardly matters.
+func (b *bitmap) overlaps(first, last uint16) bool {
+	firstWord, lastWord := uint(first)/wordBits, uint(last)/wordBits
+	if firstWord == lastWord {
+		return b.word(firstWord)&from(uint(first))&upTo(uint(last)) != 0
+	}
+	if b.word(firstWord)&from(uint(first)) != 0 || b.word(lastWord)&upTo(uint(last)) != 0 {
+		return true
+	}
+	return firstWord+1 < lastWord && b.anyWord(firstWord+1, lastWord-1)
+}
+
+// anyWord reports whether a word from first to last is not zero.
+func (b *bitmap) anyWord(first, last uint) bool {
+	firstPage, lastPage := first/pageWords%pageCount, last/pageWords%pageCount
+	if firstPage == lastPage {
+		return b.summary[firstPage]&from(first)&upTo(last) != 0
+	}
+	if b.summary[firstPage]&from(first) != 0 || b.summary[lastPage]&upTo(last) != 0 {
+		return true
+	}
+	return firstPage+1 < lastPage && b.nonEmpty&from(firstPage+1)&upTo(lastPage-1) != 0
+}
+
+// firstSet returns the lowest bit from first to last that is set.
+func (b *bitmap) firstSet(first, last uint16) (uint16, bool) {
+	w := uint(first) / wordBits
+	if x := b.word(w) & from(uint(first)); x != 0 {
+		return lowest(w, x, last)
+	}
+	p := w / pageWords
+	words := b.summary[p%pageCount] & from(w) &^ (1 << (w % pageWords))
+	if words == 0 {
+		later := b.nonEmpty & from(p) &^ (1 << p)
+		if later == 0 {
+			return 0, false
+		}
+		p = uint(bits.TrailingZeros64(later))
+		words = b.summary[p%pageCount]
+	}
+	w = p*pageWords + uint(bits.TrailingZeros64(words))
+	return lowest(w, b.word(w), last)
+}
+
+// lowest returns the lowest bit of x, which is word w or a part of it, unless it lies above last.
+func lowest(w uint, x uint64, last uint16) (uint16, bool) {
+	bit := w*wordBits + uint(bits.TrailingZeros64(x))
+	return uint16(bit), bit <= uint(last)
+}
+
+// firstClear returns the lowest bit from first to last that is not set.
+func (b *bitmap) firstClear(first, last uint16) (uint16, bool) {
+	mask := from(uint(first))
+	for w := uint(first) / wordBits; w <= uint(last)/wordBits; w++ {
+		if x := ^b.word(w) & mask; x != 0 {
+			return lowest(w, x, last)
+		}
+		mask = ^uint64(0)
+	}
+	return 0, false
+}
+
+// fill sets the bits of r, which is valid.
+func (b *bitmap) fill(r Range) {
+	for number, last := pagesOf(r); number <= last; number++ {
+		span := spanOf(r, number)
+		p := b.writable(number)
+		for w := span.first; w <= span.last; w++ {
+			b.put(p, number, w, p[w]|span.mask(w))
+		}
+	}
+}
+
+// empty clears the bits of r, which is valid.
+func (b *bitmap) empty(r Range) {
+	for number, last := pagesOf(r); number <= last; number++ {
+		span := spanOf(r, number)
+		if b.summary[number]&from(span.first)&upTo(span.last) == 0 {
+			continue
+		}
+		p := b.writable(number)
+		for w := span.first; w <= span.last; w++ {
+			b.put(p, number, w, p[w]&^span.mask(w))
+		}
+	}
+}
+
+// put stores a word and keeps the summaries and the length.
+func (b *bitmap) put(p *page, number, w uint, x uint64) {
+	b.length += bits.OnesCount64(x) - bits.OnesCount64(p[w])
+	p[w] = x
+	if x != 0 {
+		b.summary[number] |= 1 << w
+	} else {
+		b.summary[number] &^= 1 << w
+	}
+	if b.summary[number] != 0 {
+		b.nonEmpty |= 1 << number
+	} else {
+		b.nonEmpty &^= 1 << number
+	}
+}
+
+// writable returns a page that nobody else points to.
+func (b *bitmap) writable(number uint) *page {
+	if b.owned&(1<<number) == 0 {
+		p := new(page)
+		if shared := b.pages[number]; shared != nil {
+			*p = *shared
+		}
+		b.pages[number] = p
+		b.owned |= 1 << number
+	}
+	return b.pages[number]
+}
+
+// share gives up all pages and returns a bitmap with the same ones.
+func (b *bitmap) share() bitmap {
+	b.owned = 0
+	return *b
+}
+
+// rangesSet calls yield with the maximal runs of set bits within r, in order.
+func (b *bitmap) rangesSet(r Range, yield func(Range) bool) {
+	if !r.IsValid() {
+		return
+	}
+	for first, ok := b.firstSet(r.first, r.last); ok; {
+		clear, found := b.firstClear(first, r.last)
+		if !found {
+			yield(Range{first, r.last})
+			return
+		}
+		if !yield(Range{first, clear - 1}) {
+			return
+		}
+		first, ok = b.firstSet(clear, r.last)
+	}
+}
+
+// rangesClear calls yield with the maximal runs of clear bits within r, in order.
+func (b *bitmap) rangesClear(r Range, yield func(Range) bool) {
+	if !r.IsValid() {
+		return
+	}
+	for first, ok := b.firstClear(r.first, r.last); ok; {
+		set, found := b.firstSet(first, r.last)
+		if !found {
+			yield(Range{first, r.last})
+			return
+		}
+		if !yield(Range{first, set - 1}) {
+			return
+		}
+		first, ok = b.firstClear(set, r.last)
+	}
+}
+
+// A span is the part of a range that lies in one page: its words from first to last.
+type span struct {
+	first, last uint
+	head, tail  uint64 // the bits of the range in the first word, and in the last
+}
+
+// mask returns the bits of word w that belong to the range.
+func (s *span) mask(w uint) uint64 {
+	mask := ^uint64(0)
+	if w == s.first {
+		mask &= s.head
+	}
+	if w == s.last {
+		mask &= s.tail
+	}
+	return mask
+}
+
+// spanOf returns the part of r, which is valid, in a page that it touches.
+func spanOf(r Range, page uint) span {
+	start := max(uint(r.first), page*pageBits)
+	end := min(uint(r.last), page*pageBits+pageBits-1)
+	return span{
+		first: start / wordBits % pageWords,
+		last:  end / wordBits % pageWords,
+		head:  from(start),
+		tail:  upTo(end),
+	}
+}
+
+// pagesOf returns the first and the last page that r touches.
+func pagesOf(r Range) (first, last uint) { return uint(r.first) / pageBits, uint(r.last) / pageBits }
