@@ -1,0 +1,61 @@
+package docs_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berthkit/berth/pool"
+	"github.com/berthkit/berth/sockets/inuse"
+)
+
+// examplePorts are the ports, of both protocols, that the documents' commands and programs use.
+var examplePorts = pool.MustParseRange("50000-50099")
+
+// attempts is how often a document is tried when another program took one of the ports meanwhile:
+// they lie in the range from which Linux serves everybody who binds port 0.
+const attempts = 3
+
+// patiently calls try, which returns what went wrong, again if a stranger's socket was in the way.
+func patiently(t *testing.T, try func(t *testing.T) []string) {
+	t.Helper()
+	for attempt := 1; ; attempt++ {
+		requirePorts(t)
+		var problems []string
+		t.Run(fmt.Sprintf("attempt %d", attempt), func(t *testing.T) { problems = try(t) })
+		said := strings.Join(problems, "\n")
+		if strings.Contains(said, "is bound by") && attempt < attempts {
+			t.Logf("a socket of another program was in the way, trying once more:\n%s", said)
+			continue
+		}
+		if said != "" {
+			t.Error(said)
+		}
+		return
+	}
+}
+
+// requirePorts skips the test if a program of this computer has one of the documents' ports, and
+// says which.
+func requirePorts(t *testing.T) {
+	t.Helper()
+	table := inuse.New()
+	var taken []string
+	for _, protocol := range pool.Protocols() {
+		ports, err := table.InUse(t.Context(), protocol, examplePorts)
+		require.NoError(t, err)
+		if len(ports) == 0 {
+			continue
+		}
+		holders, err := table.Holders(t.Context(), protocol, examplePorts)
+		require.NoError(t, err)
+		for _, holder := range holders {
+			taken = append(taken, fmt.Sprintf("%s %s", protocol, holder))
+		}
+	}
+	if len(taken) > 0 {
+		t.Skipf("the documents use the ports %s, and other programs have some of them:\n%s", examplePorts, strings.Join(taken, "\n"))
+	}
+}

@@ -1,0 +1,89 @@
+package docs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestProgramsWorkAsWritten compiles each whole Go program of the documents, parses each fragment,
+// and runs each program that is followed by a text block, which is then its output.
+func TestProgramsWorkAsWritten(t *testing.T) {
+	for name, text := range documents(t) {
+		all := blocks(name, string(text))
+		for i, b := range all {
+			if b.language != "go" {
+				continue
+			}
+			t.Run(b.String(), func(t *testing.T) {
+				if !strings.HasPrefix(b.text, "package ") {
+					requireParses(t, b.text)
+					return
+				}
+				program := compile(t, b)
+				if i+1 == len(all) || all[i+1].language != "text" || !all[i+1].after {
+					return
+				}
+				patiently(t, func(t *testing.T) []string {
+					home := t.TempDir()
+					run := exec.CommandContext(t.Context(), program)
+					run.Dir, run.Env = home, environment(t, home)
+					output, err := run.CombinedOutput()
+					if err != nil || !pattern(all[i+1].text).MatchString(tidy(string(output))) {
+						return []string{fmt.Sprintf("the document shows:\n%s\nthe program printed (%v):\n%s", all[i+1].text, err, output)}
+					}
+					return nil
+				})
+			})
+		}
+	}
+}
+
+// requireParses accepts declarations and statements.
+func requireParses(t *testing.T, fragment string) {
+	t.Helper()
+	_, asDeclarations := parser.ParseFile(token.NewFileSet(), "", "package p\n"+fragment, 0)
+	if asDeclarations == nil {
+		return
+	}
+	_, asStatements := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc _() {\n"+fragment+"\n}", 0)
+	require.NoError(t, asStatements)
+}
+
+// compile builds a program as if it stood in this module, without putting a file there.
+func compile(t *testing.T, b block) string {
+	t.Helper()
+	folder := t.TempDir()
+	source := filepath.Join(folder, "main.go")
+	require.NoError(t, os.WriteFile(source, []byte(b.text), 0o600))
+	overlay := filepath.Join(folder, "overlay.json")
+	replaced, err := json.Marshal(map[string]map[string]string{
+		"Replace": {filepath.Join(top(t), "docs", "example", "main.go"): source},
+	})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, replaced, 0o600))
+	program := filepath.Join(folder, "example.exe")
+	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", program, "./docs/example")
+	build.Dir = root
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s does not compile:\n%s", b, output)
+	return program
+}
+
+func TestJSONBlocksAreJSON(t *testing.T) {
+	for name, text := range documents(t) {
+		for _, b := range blocks(name, string(text)) {
+			if b.language == "json" {
+				require.True(t, json.Valid([]byte(b.text)), "%s is not JSON", b)
+			}
+		}
+	}
+}
