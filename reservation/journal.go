@@ -3,6 +3,7 @@ package reservation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -57,6 +58,17 @@ type Boot struct {
 	Secret [32]byte // random, drawn when the boot began; tokens derive from it, so it is never logged
 }
 
+// Validate reports whether b may begin: its ID has 1 to 255 bytes. The error wraps ErrInvalid.
+func (b Boot) Validate() error {
+	if len(b.ID) < 1 || len(b.ID) > MaxBootID {
+		return fmt.Errorf("%w: the boot identity %q has %d bytes, want 1 to %d", ErrInvalid, b.ID, len(b.ID), MaxBootID)
+	}
+	return nil
+}
+
+// MaxBootID is the longest boot identity, in bytes.
+const MaxBootID = 255
+
 // A Record is what a journal keeps of a persistent reservation or of an exclusion. Tokens and
 // process numbers are not kept: they would outlive what they name.
 type Record struct {
@@ -67,6 +79,21 @@ type Record struct {
 	Serial   uint64         // random, so that the next reservation of the same range has another token
 	Label    string         // valid by ValidateLabel
 	Created  time.Time      // UTC, to the nanosecond
+}
+
+// Validate reports whether a journal may keep r. The error wraps ErrInvalid.
+func (r Record) Validate() error {
+	switch {
+	case !r.Protocol.IsValid():
+		return fmt.Errorf("%w: a record of %s", ErrInvalid, r.Protocol)
+	case !r.Range.IsValid():
+		return fmt.Errorf("%w: a record without ports", ErrInvalid)
+	case r.Kind != Persistent && r.Kind != Exclusion:
+		return fmt.Errorf("%w: a record of kind %s", ErrInvalid, r.Kind)
+	case r.Store > ActiveStore, r.Kind == Persistent && r.Store != PersistentStore:
+		return fmt.Errorf("%w: a %s record in the %s store", ErrInvalid, r.Kind, r.Store)
+	}
+	return ValidateLabel(r.Label)
 }
 
 // An Edit is one change of a journal.

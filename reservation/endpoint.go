@@ -1,0 +1,364 @@
+package reservation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/berthkit/berth/pool"
+)
+
+// An endpoint is the engine's half of one socket. The host's mu guards its changing fields.
+type endpoint struct {
+	process  *Process
+	protocol Protocol
+
+	state  endpointState
+	closed bool
+	block  *block   // associated with
+	held   []*block // runtime reservations that it acquired
+	port   uint16   // claimed or bound, 0 if none
+}
+
+type endpointState uint8
+
+const (
+	endpointOpen    endpointState = iota
+	endpointBinding               // a bind is on its way and holds no lock
+	endpointBound
+)
+
+// Acquire implements [Endpoint].
+//
+// Source: https://learn.microsoft.com/windows/win32/winsock/sio-acquire-port-reservation
+func (e *endpoint) Acquire(ctx context.Context, request Request) (Reservation, error) {
+	asked, _ := pool.RangeFrom(request.First, request.Count)
+	b, err := e.acquire(ctx, request)
+	if err != nil {
+		return Reservation{}, fail("acquire", e.protocol, asked, err)
+	}
+	return Reservation{Range: b.rng, Token: b.token}, nil
+}
+
+func (e *endpoint) acquire(ctx context.Context, request Request) (*block, error) {
+	if err := e.check(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkRequest(request); err != nil {
+		return nil, err
+	}
+	h := e.process.host
+	if err := h.current(ctx); err != nil {
+		return nil, err
+	}
+	avoid, err := e.avoid(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		b, err := e.claim(request, avoid)
+		if err != nil {
+			return nil, h.withNearestOf(ctx, e.protocol, request, err)
+		}
+		// The claim keeps the host's own callers away; now the sockets of the computer are asked.
+		err = h.admitSockets(ctx, b.protocol, b.rng)
+		if err := e.settle(b, err == nil); err != nil {
+			return nil, err
+		}
+		switch refused, busy := err.(*refusal); {
+		case err == nil:
+			return b, nil
+		case busy && request.First == 0:
+			avoid.Add(pool.RangeOf(refused.conflict.Socket.Port))
+		default:
+			return nil, h.withNearest(ctx, e.protocol, b.rng, err)
+		}
+	}
+}
+
+// avoid returns the ports that a wildcard acquire had better not try.
+func (e *endpoint) avoid(ctx context.Context, request Request) (*pool.PortSet, error) {
+	if request.First != 0 {
+		return nil, nil
+	}
+	within := request.Within
+	if !within.IsValid() {
+		var err error
+		if within, err = e.process.dynamic(ctx, e.protocol); err != nil {
+			return nil, err
+		}
+	}
+	ports, err := e.process.host.socketsIn(ctx, e.protocol, within)
+	return setOf(ports), err
+}
+
+func (h *Host) withNearestOf(ctx context.Context, protocol Protocol, request Request, err error) error {
+	if r, bad := pool.RangeFrom(request.First, request.Count); bad == nil {
+		return h.withNearest(ctx, protocol, r, err)
+	}
+	return err
+}
+
+// claim puts a block into the pool that nobody sees yet.
+func (e *endpoint) claim(request Request, avoid *pool.PortSet) (*block, error) {
+	h := e.process.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r, err := h.admitRuntimeLocked(e, request, avoid)
+	if err != nil {
+		return nil, err
+	}
+	b := &block{protocol: e.protocol, rng: r, kind: Runtime, label: request.Label, created: h.now().UTC(), owner: e}
+	b.serial, b.token = h.newTokenLocked(b.protocol, b.rng)
+	h.insertLocked(b)
+	e.held = append(e.held, b)
+	return b, nil
+}
+
+// settle keeps or undoes a claim. The endpoint may have been closed in between.
+func (e *endpoint) settle(b *block, keep bool) error {
+	h := e.process.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if b.gone {
+		return ErrClosed
+	}
+	if keep {
+		b.public.Store(true)
+		return nil
+	}
+	e.dropLocked(b)
+	return nil
+}
+
+// Release implements [Endpoint].
+//
+// Source: https://learn.microsoft.com/windows/win32/winsock/sio-release-port-reservation
+func (e *endpoint) Release(ctx context.Context, token Token) error {
+	return fail("release", e.protocol, Range{}, e.withToken(ctx, token, func(b *block) error {
+		if err := e.process.host.admitReleaseLocked(e, b); err != nil {
+			return err
+		}
+		b.owner.dropLocked(b)
+		return nil
+	}))
+}
+
+// Associate implements [Endpoint].
+//
+// Source: https://learn.microsoft.com/windows/win32/winsock/sio-associate-port-reservation
+func (e *endpoint) Associate(ctx context.Context, token Token) error {
+	return fail("associate", e.protocol, Range{}, e.withToken(ctx, token, func(b *block) error {
+		if err := e.process.host.admitAssociateLocked(e, b); err != nil {
+			return err
+		}
+		e.block = b
+		return nil
+	}))
+}
+
+// withToken finds the block of a token and lets do act on it under mu.
+func (e *endpoint) withToken(ctx context.Context, token Token, do func(*block) error) error {
+	if err := e.check(ctx); err != nil {
+		return err
+	}
+	h := e.process.host
+	view, err := h.view(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := func() (bool, error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		b, err := h.admitTokenLocked(e, token)
+		if err != nil || b == nil {
+			return err != nil, err
+		}
+		return true, do(b)
+	}()
+	switch {
+	case known:
+		return err
+	case token == 0:
+		return fmt.Errorf("%w: token 0 names nothing", ErrNotFound)
+	case view.isStale(token):
+		return fmt.Errorf("%w; look the reservation up again", ErrTokenStale)
+	}
+	return fmt.Errorf("%w: no reservation has this token", ErrNotFound)
+}
+
+// Bind implements [Endpoint].
+func (e *endpoint) Bind(ctx context.Context, port uint16, try TryBind) (uint16, error) {
+	bound, err := e.bind(ctx, port, try)
+	return bound, fail("bind", e.protocol, pool.RangeOf(port), err)
+}
+
+func (e *endpoint) bind(ctx context.Context, port uint16, try TryBind) (uint16, error) {
+	if err := e.check(ctx); err != nil {
+		return 0, err
+	}
+	h := e.process.host
+	if err := h.current(ctx); err != nil {
+		return 0, err
+	}
+	if err := e.beginBind(); err != nil {
+		return 0, err
+	}
+	var avoid *pool.PortSet // ports that turned out to be taken; nil until one did
+	for {
+		claimed, err := e.claimPort(port, avoid)
+		if err != nil {
+			return 0, h.withStranger(ctx, e, avoid, err)
+		}
+		if try != nil {
+			_, err = try(claimed)
+		}
+		retry := port == 0 && errors.Is(err, ErrInUse) && ctx.Err() == nil
+		if err := e.endBind(claimed, err == nil, retry); err != nil {
+			return 0, err
+		}
+		if !retry {
+			return claimed, h.nameStranger(ctx, e.protocol, claimed, err)
+		}
+		if avoid == nil {
+			avoid = h.strangers(ctx, e)
+		}
+		avoid.Add(pool.RangeOf(claimed))
+	}
+}
+
+func (e *endpoint) beginBind() error {
+	h := e.process.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case e.closed:
+		return ErrClosed
+	case e.state != endpointOpen:
+		return fmt.Errorf("%w: the endpoint is bound already", ErrState)
+	}
+	e.state = endpointBinding
+	return nil
+}
+
+func (e *endpoint) claimPort(port uint16, avoid *pool.PortSet) (uint16, error) {
+	h := e.process.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	claimed, err := h.admitBindLocked(e, port, avoid)
+	if err != nil {
+		e.state = endpointOpen
+		return 0, err
+	}
+	e.port = claimed
+	h.spaces[e.protocol].claimPort(claimed, e.process)
+	return claimed, nil
+}
+
+// endBind keeps or undoes the claim of a port. It returns ErrClosed if the endpoint was closed while
+// the bind was on its way: the caller then closes the socket that it may have bound.
+func (e *endpoint) endBind(port uint16, keep, retry bool) error {
+	h := e.process.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if keep && !e.closed {
+		e.state = endpointBound
+		return nil
+	}
+	h.spaces[e.protocol].givePortBack(port)
+	e.port = 0
+	if e.closed {
+		return ErrClosed
+	}
+	if !retry {
+		e.state = endpointOpen
+	}
+	return nil
+}
+
+// strangers returns the ports, among those that a bind to port 0 may choose from, that sockets of
+// the computer are bound to.
+func (h *Host) strangers(ctx context.Context, e *endpoint) *pool.PortSet {
+	h.mu.Lock()
+	within := h.spaces[e.protocol].dynamic
+	if e.block != nil {
+		within = e.block.rng
+	}
+	h.mu.Unlock()
+	ports, err := h.socketsIn(ctx, e.protocol, within)
+	if err != nil {
+		h.log.Warn("cannot tell which ports are bound; each will be tried", "protocol", e.protocol, "error", err)
+	}
+	return setOf(ports)
+}
+
+// withStranger says in the refusal of a full block which socket of the computer is in the way, unless
+// the engine knew it from its own.
+func (h *Host) withStranger(ctx context.Context, e *endpoint, avoid *pool.PortSet, err error) error {
+	refused, ok := err.(*refusal)
+	if !ok || avoid == nil || h.ports == nil || refused.conflict != nil && refused.conflict.Block != nil {
+		return err
+	}
+	holders, _ := h.ports.Holders(ctx, e.protocol, e.block.rng)
+	if len(holders) > 0 {
+		refused.conflict = &Conflict{Socket: &holders[0], Others: e.block.rng.Count() - 1}
+	}
+	return err
+}
+
+// nameStranger adds to the error of a bind who has the port.
+func (h *Host) nameStranger(ctx context.Context, protocol Protocol, port uint16, err error) error {
+	if err == nil || !errors.Is(err, ErrInUse) || h.ports == nil {
+		return err
+	}
+	return &refusal{err, &Conflict{Socket: h.ownerOf(ctx, protocol, port)}}
+}
+
+// Close implements [Endpoint].
+func (e *endpoint) Close() error {
+	h := e.process.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e.closeLocked()
+	return nil
+}
+
+func (e *endpoint) closeLocked() {
+	if e.closed {
+		return
+	}
+	e.closed = true
+	h := e.process.host
+	if e.state == endpointBound { // a bind on its way gives its claim back itself
+		h.spaces[e.protocol].givePortBack(e.port)
+		e.port = 0
+	}
+	for _, b := range e.held {
+		h.removeLocked(b)
+	}
+	e.held = nil
+	delete(e.process.endpoints, e)
+}
+
+// dropLocked ends a runtime reservation of e.
+func (e *endpoint) dropLocked(b *block) {
+	e.process.host.removeLocked(b)
+	for i, held := range e.held {
+		if held == b {
+			e.held = append(e.held[:i], e.held[i+1:]...)
+			return
+		}
+	}
+}
+
+func (e *endpoint) check(ctx context.Context) error {
+	if err := e.process.check(ctx); err != nil {
+		return err
+	}
+	e.process.host.mu.Lock()
+	defer e.process.host.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package reservation
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/berthkit/berth/pool"
+)
+
+// Config says what a [Host] is made of. The zero value of each field but Journal and BootID will do.
+type Config struct {
+	Journal Journal            // keeps what survives; required. The host closes it.
+	Ports   PortTable          // the sockets of the computer; nil means that there are no others than the host's own
+	BootID  string             // the system's identity of the present boot; required
+	Dynamic map[Protocol]Range // the dynamic ranges unless the journal has others; nil or missing means DefaultDynamic
+	Policy  *Policy            // answers to the open questions; nil means DefaultPolicy
+	Log     *slog.Logger       // where surprises are told; nil means nowhere
+	Rand    io.Reader          // secrets, serials and starting points; nil means crypto/rand
+	Now     func() time.Time   // time of creation; nil means time.Now
+}
+
+// A Host is the engine of one computer: the blocks of both protocols, the boot's secret, and the
+// processes that ask. It is safe for concurrent use.
+type Host struct {
+	journal Journal
+	ports   PortTable
+	bootID  string
+	policy  Policy
+	log     *slog.Logger
+	rand    io.Reader
+	now     func() time.Time
+
+	// writer is held by whoever talks to the journal: a leader of a shared commit, or a reader that
+	// found the journal changed. Lock order: writer, then mu. No lock is held while a caller's
+	// function runs, and mu never while the disk is waited for.
+	writer  chan struct{}
+	waiting queue         // changes that wait for the next commit
+	closing chan struct{} // closed when Close begins
+
+	mu        sync.Mutex // guards everything below and the fields of processes, endpoints and blocks that say so
+	closed    bool
+	revision  Revision // of the journal, that the blocks were built from
+	boot      Boot     // ours, zero while the journal does not say that it has begun
+	earlier   []Boot
+	maker     *tokenMaker
+	spaces    map[Protocol]*portSpace
+	tokens    map[Token]*block
+	processes map[*Process]struct{}
+
+	published atomic.Pointer[snapshot] // nil after a change of blocks, until a reader wants it
+}
+
+// New returns the engine of a computer, with what its journal holds. If the journal's boot is not
+// config.BootID a new boot begins: its secret is drawn, so that all tokens change, and the
+// exclusions of the active store end. That is one commit, whatever the number of reservations.
+//
+// A journal that refuses to be written with ErrDenied is read only: everything works that changes
+// nothing; tokens are unknown if no boot has begun in it.
+func New(ctx context.Context, config Config) (*Host, error) {
+	if config.Journal == nil {
+		return nil, fmt.Errorf("%w: Config.Journal is nil", ErrInvalid)
+	}
+	h := &Host{
+		journal:   config.Journal,
+		ports:     config.Ports,
+		bootID:    config.BootID,
+		policy:    DefaultPolicy(),
+		log:       config.Log,
+		rand:      config.Rand,
+		now:       config.Now,
+		writer:    make(chan struct{}, 1),
+		closing:   make(chan struct{}),
+		spaces:    make(map[Protocol]*portSpace),
+		tokens:    make(map[Token]*block),
+		processes: make(map[*Process]struct{}),
+	}
+	if config.Policy != nil {
+		h.policy = *config.Policy
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.rand == nil {
+		h.rand = rand.Reader
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	err := errors.Join(h.policy.validate(), Boot{ID: config.BootID}.Validate())
+	for _, protocol := range pool.Protocols() {
+		dynamic, set := config.Dynamic[protocol]
+		if !set {
+			dynamic = DefaultDynamic
+		}
+		err = errors.Join(err, ValidateDynamic(dynamic))
+		h.spaces[protocol] = newPortSpace(protocol, dynamic)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.begin(ctx); err != nil {
+		return nil, err
+	}
+	for _, space := range h.spaces {
+		space.next = space.dynamic.First() + uint16(h.draw()%uint64(space.dynamic.Count()))
+	}
+	return h, nil
+}
+
+// begin loads the journal and begins the boot unless another host of this boot has done so.
+func (h *Host) begin(ctx context.Context) error {
+	for {
+		image, err := h.journal.Load(ctx)
+		if err != nil {
+			return err
+		}
+		if image.Boot.ID == h.bootID {
+			h.adopt(image)
+			return nil
+		}
+		edits := []Edit{{Op: EditBoot, Boot: Boot{ID: h.bootID}}}
+		if _, err := io.ReadFull(h.rand, edits[0].Boot.Secret[:]); err != nil {
+			return fmt.Errorf("draw the boot's secret: %w", err)
+		}
+		for _, record := range image.Records {
+			if record.Kind == Exclusion && record.Store == ActiveStore {
+				edits = append(edits, Edit{Op: EditDelete, Record: record})
+			}
+		}
+		switch _, err = h.journal.Commit(ctx, image.Revision, edits); {
+		case errors.Is(err, ErrDenied):
+			h.log.Info("the journal is read only and its boot is not ours: tokens are unknown", "boot", h.bootID)
+			h.adopt(image)
+			return nil
+		case err != nil && !errors.Is(err, ErrStale):
+			return err
+		}
+	}
+}
+
+// Process returns a new process with the privileges of caller.
+func (h *Host) Process(caller Caller) *Process {
+	p := &Process{host: h, caller: caller, endpoints: make(map[*endpoint]struct{})}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		p.closed.Store(true)
+		return p
+	}
+	h.processes[p] = struct{}{}
+	return p
+}
+
+// Close ends all processes, waits for a commit that is under way, and closes the journal. A second
+// Close does nothing.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	close(h.closing)
+	for p := range h.processes {
+		p.closeLocked()
+	}
+	h.mu.Unlock()
+	h.writer <- struct{}{} // never given back: nobody talks to the journal any more
+	for _, c := range h.waiting.take() {
+		c.finish(ErrClosed)
+	}
+	return h.journal.Close()
+}
+
+// draw returns 64 random bits. A source that fails would make tokens guessable, so it must not.
+func (h *Host) draw() uint64 {
+	var bits [8]byte
+	if _, err := io.ReadFull(h.rand, bits[:]); err != nil {
+		panic(fmt.Sprintf("reservation: Config.Rand failed: %v", err))
+	}
+	return binary.LittleEndian.Uint64(bits[:])
+}
+
+func randomLineage() uint64 {
+	var bits [8]byte
+	rand.Read(bits[:]) // never fails: see crypto/rand
+	return binary.LittleEndian.Uint64(bits[:])
+}

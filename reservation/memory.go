@@ -1,0 +1,160 @@
+package reservation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/berthkit/berth/pool"
+)
+
+// A MemoryJournal is a [Journal] without a disk, for tests and simulators. Its content lives as long
+// as any handle on it: a computer that reboots closes its handle and goes on with the next one.
+type MemoryJournal struct {
+	content *memoryContent
+	mu      sync.Mutex // guards closed
+	closed  bool
+}
+
+var _ Journal = (*MemoryJournal)(nil)
+
+type memoryContent struct {
+	mu    sync.Mutex // guards image
+	image Image      // Records is unused: pools hold them
+	pools map[Protocol]*pool.Pool[Record]
+}
+
+// NewMemoryJournal returns an empty journal.
+func NewMemoryJournal() *MemoryJournal {
+	content := &memoryContent{pools: make(map[Protocol]*pool.Pool[Record])}
+	for _, protocol := range pool.Protocols() {
+		content.pools[protocol] = pool.New[Record]()
+	}
+	content.image.Revision.Lineage = randomLineage()
+	return &MemoryJournal{content: content}
+}
+
+// Reopen returns another handle on the same content, open whether or not j is closed.
+func (j *MemoryJournal) Reopen() *MemoryJournal { return &MemoryJournal{content: j.content} }
+
+// Load implements [Journal].
+func (j *MemoryJournal) Load(ctx context.Context) (*Image, error) {
+	if err := j.check(ctx); err != nil {
+		return nil, err
+	}
+	c := j.content
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	image := c.image
+	image.Earlier = slices.Clone(image.Earlier)
+	image.Dynamic = maps.Clone(image.Dynamic)
+	for _, protocol := range pool.Protocols() {
+		for _, record := range c.pools[protocol].All() {
+			image.Records = append(image.Records, record)
+		}
+	}
+	return &image, nil
+}
+
+// Revision implements [Journal].
+func (j *MemoryJournal) Revision(ctx context.Context) (Revision, error) {
+	if err := j.check(ctx); err != nil {
+		return Revision{}, err
+	}
+	j.content.mu.Lock()
+	defer j.content.mu.Unlock()
+	return j.content.image.Revision, nil
+}
+
+// Commit implements [Journal].
+func (j *MemoryJournal) Commit(ctx context.Context, base Revision, edits []Edit) (Revision, error) {
+	if err := j.check(ctx); err != nil {
+		return Revision{}, err
+	}
+	c := j.content
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if base != c.image.Revision {
+		return Revision{}, ErrStale
+	}
+	image, undo := c.image, []func(){}
+	for _, edit := range edits {
+		revert, err := c.apply(&image, edit)
+		if err != nil {
+			for _, revert := range slices.Backward(undo) {
+				revert()
+			}
+			return Revision{}, err
+		}
+		undo = append(undo, revert)
+	}
+	image.Revision.Number++
+	c.image = image
+	return image.Revision, nil
+}
+
+// apply makes one edit, of the pools in place and of everything else in image, and returns how to
+// undo what it did in place.
+func (c *memoryContent) apply(image *Image, edit Edit) (undo func(), err error) {
+	record := edit.Record
+	blocks := c.pools[record.Protocol]
+	switch edit.Op {
+	case EditPut:
+		if err := record.Validate(); err != nil {
+			return nil, err
+		}
+		if !blocks.Insert(record.Range, record) {
+			return nil, fmt.Errorf("%w: %s %s overlaps another record", ErrInvalid, record.Protocol, record.Range)
+		}
+		return func() { blocks.Delete(record.Range) }, nil
+	case EditDelete:
+		if blocks == nil {
+			return nil, fmt.Errorf("%w: a record of %s", ErrInvalid, record.Protocol)
+		}
+		old, found := blocks.Delete(record.Range)
+		if !found {
+			return nil, fmt.Errorf("%w: there is no record of %s %s to delete", ErrInvalid, record.Protocol, record.Range)
+		}
+		return func() { blocks.Insert(old.Range, old) }, nil
+	case EditBoot:
+		if image.Boot.ID != "" {
+			image.Earlier = slices.Insert(slices.Clone(image.Earlier), 0, image.Boot)
+			image.Earlier = image.Earlier[:min(len(image.Earlier), MaxEarlierBoots)]
+		}
+		image.Boot = edit.Boot
+		return func() {}, edit.Boot.Validate()
+	case EditDynamic:
+		image.Dynamic = maps.Clone(image.Dynamic)
+		if image.Dynamic == nil {
+			image.Dynamic = make(map[Protocol]Range)
+		}
+		image.Dynamic[record.Protocol] = record.Range
+		if !record.Protocol.IsValid() {
+			return nil, fmt.Errorf("%w: a dynamic range of %s", ErrInvalid, record.Protocol)
+		}
+		return func() {}, ValidateDynamic(record.Range)
+	}
+	return nil, fmt.Errorf("%w: edit operation %d", ErrInvalid, edit.Op)
+}
+
+// Close implements [Journal].
+func (j *MemoryJournal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = true
+	return nil
+}
+
+func (j *MemoryJournal) check(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package reservation
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/berthkit/berth/pool"
+)
+
+// A portSpace is the ports of one protocol. The host's mu guards it.
+type portSpace struct {
+	protocol Protocol
+	blocks   *pool.Pool[*block] // also marks the ports in bound as in use
+	bound    map[uint16]*binding
+	dynamic  Range
+	initial  Range    // the dynamic range unless the journal sets one
+	next     uint16   // where the next automatic assignment starts to look
+	hidden   []Record // records of other hosts that overlap a runtime block of ours, until that is gone
+}
+
+// A block is a range that somebody holds, in the engine. Its fields never change, except those that
+// say so.
+type block struct {
+	protocol Protocol
+	rng      Range
+	kind     Kind
+	store    ExclusionStore
+	label    string
+	created  time.Time
+	serial   uint64
+	token    Token     // 0 for an exclusion and where the boot's secret is unknown
+	owner    *endpoint // of a runtime block
+
+	// public is false while a block is claimed, but not yet durable or not yet checked against the
+	// computer's sockets: it keeps others away and is shown to nobody.
+	public atomic.Bool
+
+	deleting bool // guarded by mu: its deletion is being committed
+	gone     bool // guarded by mu: it is no longer in the pool
+}
+
+// A binding is a port that endpoints of this host have bound, or try to.
+type binding struct {
+	count int // endpoints
+	owner *Process
+}
+
+func newPortSpace(protocol Protocol, dynamic Range) *portSpace {
+	return &portSpace{
+		protocol: protocol,
+		blocks:   pool.New[*block](),
+		bound:    make(map[uint16]*binding),
+		dynamic:  dynamic,
+		initial:  dynamic,
+	}
+}
+
+func (s *portSpace) claimPort(port uint16, by *Process) {
+	if b := s.bound[port]; b != nil {
+		b.count++
+		return
+	}
+	s.bound[port] = &binding{count: 1, owner: by}
+	s.blocks.MarkInUse(pool.RangeOf(port))
+}
+
+func (s *portSpace) givePortBack(port uint16) {
+	b := s.bound[port]
+	if b.count--; b.count == 0 {
+		delete(s.bound, port)
+		s.blocks.ClearInUse(pool.RangeOf(port))
+	}
+}
+
+// describe returns the block as outsiders see it.
+func (b *block) describe(bound int) Block {
+	shown := Block{
+		Protocol: b.protocol, Range: b.rng, Kind: b.kind, Store: b.store,
+		Label: b.label, Created: b.created, Bound: bound,
+	}
+	if b.owner != nil {
+		shown.PID, shown.Program = b.owner.process.caller.PID, b.owner.process.caller.Program
+	}
+	return shown
+}
+
+// insertLocked puts a block into its pool. It returns false, and changes nothing, if it overlaps another.
+func (h *Host) insertLocked(b *block) bool {
+	if !h.spaces[b.protocol].blocks.Insert(b.rng, b) {
+		return false
+	}
+	if b.token != 0 {
+		h.tokens[b.token] = b
+	}
+	h.published.Store(nil)
+	return true
+}
+
+// removeLocked takes a block out of its pool. Endpoints that are bound from it keep their ports.
+func (h *Host) removeLocked(b *block) {
+	if b.gone {
+		return
+	}
+	b.gone = true
+	h.spaces[b.protocol].blocks.Delete(b.rng)
+	if h.tokens[b.token] == b {
+		delete(h.tokens, b.token)
+	}
+	h.published.Store(nil)
+	h.unhideLocked(h.spaces[b.protocol])
+}
+
+// newTokenLocked draws serials until the token is of nobody alive.
+func (h *Host) newTokenLocked(protocol Protocol, r Range) (serial uint64, token Token) {
+	for {
+		serial = h.draw()
+		token = h.maker.token(protocol, r, serial)
+		if h.tokens[token] == nil {
+			return serial, token
+		}
+	}
+}

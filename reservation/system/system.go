@@ -1,0 +1,213 @@
+// Package system gives a program the port reservation engine of the computer that it runs on, in one
+// call: the store at its usual place, the table of bound sockets, the identity of the boot. On
+// Windows it gives the reservations that Windows itself keeps.
+//
+// # Privileges
+//
+// Elsewhere than on Windows the engine runs inside the program and trusts it: whoever may write the
+// store counts as elevated and may reserve and release; whoever may only read it gets list, lookup and
+// runtime reservations, and [reservation.ErrDenied] for the rest. So the store's file permissions are
+// the privileges.
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/sockets/inuse"
+	"github.com/berthkit/berth/store"
+)
+
+// Options says how a [Computer] is opened. A nil *Options is one with zero values.
+type Options struct {
+	// Store is the path of the store. Empty means BERTH_STORE if that is set, and otherwise
+	// DefaultStorePath, or the reservations of Windows itself on Windows.
+	Store string
+
+	// ReadOnly leaves the store as it is and free for other programs to write: nothing is created,
+	// a missing store is an empty one, calls that would write return ErrDenied. Changes that others
+	// make are seen. Privileges stay those of the user: who may write the store may associate its tokens.
+	ReadOnly bool
+
+	// BootID is the identity of the computer's present boot, up to 255 bytes. Empty means what
+	// BootID returns. Another one than before begins a new boot, in which all tokens change.
+	BootID string
+
+	// Wait is how long to wait for a store that another program holds. 0 means the 2 seconds of package store.
+	Wait time.Duration
+
+	// Log is told of repairs and other surprises. nil means nobody.
+	Log *slog.Logger
+}
+
+// A Computer is the reservation engine of this computer, seen by this process: a [reservation.API]
+// and a [reservation.Inspector]. It is safe for concurrent use.
+type Computer struct {
+	reservation.API
+	reservation.Inspector
+	store     string
+	bootID    string
+	elevated  bool
+	hasTokens bool
+	close     func() error
+}
+
+// Open returns this computer's engine. It creates the store, and the directory that it lies in, on
+// first use; any number of programs may be the first. Errors wrap those of package store, and
+// [ErrBootUnknown]; nothing stays open then.
+func Open(ctx context.Context, options *Options) (*Computer, error) {
+	if options == nil {
+		options = new(Options)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	path := options.Store
+	if path == "" {
+		path = os.Getenv(StoreVariable)
+	}
+	if path == "" && runtime.GOOS == "windows" {
+		return openNative(options)
+	}
+	if path == "" {
+		var err error
+		if path, err = DefaultStorePath(); err != nil {
+			return nil, err
+		}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	bootID := options.BootID
+	if bootID == "" {
+		if bootID, err = BootID(); err != nil {
+			return nil, fmt.Errorf("%w; Options.BootID can name one", err)
+		}
+	}
+	return openEngine(ctx, path, bootID, options)
+}
+
+// StorePath returns the path of the store, empty if Windows itself keeps the reservations.
+func (c *Computer) StorePath() string { return c.store }
+
+// BootID returns the identity of the boot that tokens belong to, empty on Windows' own reservations.
+func (c *Computer) BootID() string { return c.bootID }
+
+// IsElevated reports whether this process may create, delete and use persistent reservations.
+func (c *Computer) IsElevated() bool { return c.elevated }
+
+// HasTokens reports whether the tokens of this boot are known. They are not if the store was opened
+// to be read and nobody has opened it to be written since the computer started.
+func (c *Computer) HasTokens() bool { return c.hasTokens }
+
+// Close ends this process's endpoints and runtime reservations and closes the store. A second Close
+// does nothing.
+func (c *Computer) Close() error { return c.close() }
+
+// openEngine runs the engine in this process, on the store at path.
+func openEngine(ctx context.Context, path, bootID string, options *Options) (*Computer, error) {
+	journal, elevated, err := openJournal(ctx, path, options)
+	if err != nil {
+		return nil, err
+	}
+	host, err := reservation.New(ctx, reservation.Config{
+		Journal: journal,
+		Ports:   inuse.New(),
+		BootID:  bootID,
+		Log:     options.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, journal.Close())
+	}
+	image, err := journal.Load(ctx)
+	if err != nil {
+		return nil, errors.Join(err, host.Close())
+	}
+	process := host.Process(caller(elevated))
+	return &Computer{
+		API:       process,
+		Inspector: process,
+		store:     path,
+		bootID:    bootID,
+		elevated:  elevated,
+		hasTokens: image.Boot.ID == bootID,
+		close:     host.Close,
+	}, nil
+}
+
+func caller(elevated bool) reservation.Caller {
+	c := reservation.Caller{PID: uint32(os.Getpid()), Elevated: elevated}
+	if uid := os.Geteuid(); uid > 0 {
+		c.UID = uint32(uid)
+	}
+	if program, err := os.Executable(); err == nil {
+		c.Program = filepath.Base(program)
+	}
+	return c
+}
+
+// openJournal opens the store at path and reports whether this user may write it.
+func openJournal(ctx context.Context, path string, options *Options) (reservation.Journal, bool, error) {
+	settings := &store.Options{ReadOnly: options.ReadOnly, Wait: options.Wait, Log: options.Log}
+	if !options.ReadOnly && exists(path) && !isWritable(path) {
+		settings.ReadOnly = true
+	}
+	journal, err := store.Open(ctx, path, settings)
+	switch {
+	case err == nil:
+		return journal, !settings.ReadOnly || isWritable(path), nil
+	case !errors.Is(err, store.ErrMissing):
+		return nil, false, err
+	case options.ReadOnly:
+		// Not elevated: what was reserved in memory would be lost without a word.
+		return reservation.NewMemoryJournal(), false, nil
+	}
+	if err := create(ctx, path, settings); err != nil {
+		return nil, false, err
+	}
+	journal, err = store.Open(ctx, path, settings)
+	if err != nil {
+		return nil, false, err
+	}
+	return journal, true, nil
+}
+
+// create makes the store, and is content if another program was faster.
+func create(ctx context.Context, path string, settings *store.Options) error {
+	directory := filepath.Dir(path)
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return fmt.Errorf("create the store's directory: %w", err)
+	}
+	err := store.Create(ctx, path, settings)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// isWritable reports whether the system lets this user write the file. Only opening it tells, for
+// permission bits say nothing about read-only file systems, access lists and root.
+func isWritable(path string) bool {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return false
+	}
+	return file.Close() == nil
+}
