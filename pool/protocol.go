@@ -19,7 +19,12 @@ import (
 
 // ErrInvalid is what every error about a malformed or impossible value of this package wraps. It
 // wraps [fs.ErrInvalid] in turn.
-var ErrInvalid = fmt.Errorf("invalid port request: %w", fs.ErrInvalid)
+var ErrInvalid error = invalid{}
+
+type invalid struct{}
+
+func (invalid) Error() string { return "invalid argument" }
+func (invalid) Unwrap() error { return fs.ErrInvalid }
 
 // A Protocol is a transport protocol by its IANA number. The zero Protocol is invalid. TCP and UDP
 // have separate port spaces; IPv4 and IPv6 share them.

@@ -17,25 +17,34 @@ var (
 	// ErrInvalid is a malformed or impossible argument. It wraps fs.ErrInvalid.
 	ErrInvalid = pool.ErrInvalid
 	// ErrClosed is a call on something closed. It wraps fs.ErrClosed.
-	ErrClosed = fmt.Errorf("already closed: %w", fs.ErrClosed)
+	ErrClosed error = &condition{"already closed", fs.ErrClosed}
 	// ErrState is a call that comes too late or twice: associate after bind, a second bind.
-	ErrState = errors.New("not in this state")
+	ErrState = errors.New("out of order")
 	// ErrUnsupported is a call that this system or implementation cannot do. It wraps errors.ErrUnsupported.
-	ErrUnsupported = fmt.Errorf("not supported here: %w", errors.ErrUnsupported)
+	ErrUnsupported error = &condition{"not supported on this system", errors.ErrUnsupported}
 
 	// By the rules.
 
 	// ErrDenied is a lack of privilege, or a port that is reserved for somebody else. It wraps fs.ErrPermission.
-	ErrDenied = fmt.Errorf("denied: %w", fs.ErrPermission)
+	ErrDenied error = &condition{"denied", fs.ErrPermission}
 	// ErrInUse is a range that overlaps a block, or a port that a socket is bound to.
 	ErrInUse = errors.New("in use")
 	// ErrExhausted is a search that found no free port or block.
 	ErrExhausted = errors.New("no free ports")
 	// ErrNotFound is a block or token that does not exist. It wraps fs.ErrNotExist.
-	ErrNotFound = fmt.Errorf("not found: %w", fs.ErrNotExist)
+	ErrNotFound error = &condition{"not found", fs.ErrNotExist}
 	// ErrTokenStale is a token of an earlier boot: look the reservation up again. It wraps ErrNotFound.
-	ErrTokenStale = fmt.Errorf("the token is of an earlier boot: %w", ErrNotFound)
+	ErrTokenStale error = &condition{"the token is of an earlier boot", ErrNotFound}
 )
+
+// A condition is a sentinel that is also a more general one, without repeating its text.
+type condition struct {
+	text    string
+	general error
+}
+
+func (c *condition) Error() string { return c.text }
+func (c *condition) Unwrap() error { return c.general }
 
 // An Error tells which call failed on which ports, who stands in the way, and why. Err wraps one of
 // the sentinels of this package, an error of the context, or one of the journal.
