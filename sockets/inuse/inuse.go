@@ -79,7 +79,7 @@ func (t *Table) InUse(ctx context.Context, protocol reservation.Protocol, within
 	if err != nil {
 		return nil, err
 	}
-	return bound.ports(within), nil
+	return bound.ports(), nil
 }
 
 // Holders returns the same ports with their owners, by port: one Holder for each program on a port.

@@ -17,8 +17,8 @@ type portMarks [1024]uint64
 
 func (m *portMarks) add(port uint16) { m[port/64] |= 1 << (port % 64) }
 
-// ports returns the marked ports of within, ascending; nil if there are none.
-func (m *portMarks) ports(within reservation.Range) []uint16 {
+// ports returns the marked ports, ascending; nil if there are none.
+func (m *portMarks) ports() []uint16 {
 	count := 0
 	for _, word := range m {
 		count += bits.OnesCount64(word)
@@ -27,12 +27,9 @@ func (m *portMarks) ports(within reservation.Range) []uint16 {
 		return nil
 	}
 	ports := make([]uint16, 0, count)
-	for i := int(within.First()) / 64; i <= int(within.Last())/64; i++ {
-		for word := m[i]; word != 0; word &= word - 1 {
-			port := uint16(i*64 + bits.TrailingZeros64(word))
-			if within.Contains(port) {
-				ports = append(ports, port)
-			}
+	for i, word := range m {
+		for ; word != 0; word &= word - 1 {
+			ports = append(ports, uint16(i*64+bits.TrailingZeros64(word)))
 		}
 	}
 	return ports
