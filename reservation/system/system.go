@@ -37,6 +37,9 @@ type Options struct {
 	// make are seen. Privileges stay those of the user: who may write the store may associate its tokens.
 	ReadOnly bool
 
+	// NoCreate makes a missing store an error, store.ErrMissing, where it would be created otherwise.
+	NoCreate bool
+
 	// BootID is the identity of the computer's present boot, up to 255 bytes. Empty means what
 	// BootID returns. Another one than before begins a new boot, in which all tokens change.
 	BootID string
@@ -170,6 +173,8 @@ func openJournal(ctx context.Context, path string, options *Options) (reservatio
 	case options.ReadOnly:
 		// Not elevated: what was reserved in memory would be lost without a word.
 		return reservation.NewMemoryJournal(), false, nil
+	case options.NoCreate:
+		return nil, false, err
 	}
 	if err := create(ctx, path, settings); err != nil {
 		return nil, false, err

@@ -1,0 +1,185 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/reservation/system"
+	"github.com/berthkit/berth/store"
+)
+
+// printFailure prints what happened, then, on lines of their own, what to do next.
+func (inv *invocation) printFailure(err error) {
+	inv.stderr.printf("%s %s\n", inv.stderr.paint(red, "berth:"), describe(err))
+	if next := inv.nextStep(err); next != "" {
+		inv.stderr.printf("%s\n", next)
+	}
+}
+
+// describe says in a sentence what happened, to which ports, and who stands in the way.
+func describe(err error) string {
+	var refused *reservation.Error
+	if !errors.As(err, &refused) {
+		return withoutCondition(err)
+	}
+	asked := "cannot " + verbs[refused.Op]
+	if verbs[refused.Op] == "" {
+		asked = "cannot " + refused.Op
+	}
+	if refused.Protocol != 0 {
+		asked += " " + refused.Protocol.String()
+	}
+	if refused.Range.IsValid() {
+		asked += " " + refused.Range.String()
+	}
+	return asked + ": " + reason(refused)
+}
+
+// verbs are the engine's operations as a user of the command knows them.
+var verbs = map[string]string{
+	"create":    "reserve",
+	"delete":    "release",
+	"lookup":    "look up",
+	"associate": "use the token for",
+	"bind":      "bind",
+	"open":      "open a socket for",
+	"find":      "find ports of",
+}
+
+// reason says why, without the words of the conditions, which are for programs.
+func reason(refused *reservation.Error) string {
+	conflict := ""
+	if refused.Conflict != nil {
+		standing := *refused.Conflict
+		standing.Nearest = reservation.Range{} // the next step has it
+		conflict = standing.String()
+	}
+	detail := withoutCondition(refused.Err)
+	switch {
+	case errors.Is(refused, reservation.ErrTokenStale):
+		return "the token is of an earlier boot; tokens change when the computer restarts"
+	case errors.Is(refused, reservation.ErrNotFound):
+		if detail == "" || conflict != "" {
+			detail = "there is none of exactly these ports"
+		}
+		if conflict != "" {
+			detail += "; " + conflict
+		}
+		return detail
+	case errors.Is(refused, reservation.ErrExhausted) && conflict != "":
+		return detail + "; " + conflict
+	case conflict != "":
+		return conflict
+	case detail == "":
+		return refused.Err.Error()
+	}
+	return detail
+}
+
+// withoutCondition returns the text of an error without that of the condition that it starts or ends
+// with. It is empty if there is nothing else.
+func withoutCondition(err error) string {
+	text := err.Error()
+	for _, condition := range []error{
+		reservation.ErrTokenStale, reservation.ErrInvalid, reservation.ErrDenied, reservation.ErrUnsupported,
+		reservation.ErrClosed, reservation.ErrNotFound, reservation.ErrExhausted, reservation.ErrInUse, reservation.ErrState,
+	} {
+		if !errors.Is(err, condition) {
+			continue
+		}
+		if text == condition.Error() {
+			return ""
+		}
+		text = strings.TrimPrefix(text, condition.Error()+": ")
+		text = strings.TrimSuffix(text, ": "+condition.Error())
+	}
+	return text
+}
+
+// nextStep says what to do about an error; it is empty if nothing helps.
+func (inv *invocation) nextStep(err error) string {
+	var known *failure
+	if errors.As(err, &known) && known.next != "" {
+		return known.next
+	}
+	var refused *reservation.Error
+	if errors.As(err, &refused) && refused.Range.IsValid() && refused.Protocol != 0 {
+		if next := nextForPorts(refused); next != "" {
+			return next
+		}
+	}
+	for _, row := range nextSteps {
+		if errors.Is(err, row.condition) {
+			return strings.ReplaceAll(row.next, "PATH", inv.storePath())
+		}
+	}
+	return ""
+}
+
+// nextForPorts says what to do about ports that somebody has, or that nobody has.
+func nextForPorts(refused *reservation.Error) string {
+	ports := fmt.Sprintf("%s %s", refused.Protocol, refused.Range)
+	conflict := refused.Conflict
+	switch {
+	case refused.Op == "create" && errors.Is(refused, reservation.ErrInUse):
+		if conflict != nil && conflict.Nearest.IsValid() {
+			return fmt.Sprintf("The nearest free block of that size: berth reserve %s %s", refused.Protocol, conflict.Nearest)
+		}
+		return "See who has which port: berth why " + ports
+	case errors.Is(refused, reservation.ErrTokenStale):
+		return "Look the reservation up again: berth lookup " + ports
+	case !errors.Is(refused, reservation.ErrNotFound):
+		return ""
+	case conflict == nil || conflict.Block == nil:
+		return "See what there is: berth list"
+	}
+	held := fmt.Sprintf("%s %s", conflict.Block.Protocol, conflict.Block.Range)
+	switch {
+	case conflict.Block.Kind == reservation.Exclusion && refused.Op != "lookup":
+		next := "Delete the exclusion with: berth exclude delete " + held
+		if conflict.Block.Store == reservation.ActiveStore {
+			next += " --active"
+		}
+		return next
+	case refused.Op == "lookup":
+		return "Name the whole block: berth lookup " + held
+	case conflict.Block.Kind == reservation.Persistent:
+		return "Name the whole block: berth release " + held
+	}
+	return "See what there is: berth list"
+}
+
+// nextSteps says what to do about a condition, whatever was asked. The first row that matches counts.
+var nextSteps = []struct {
+	condition error
+	next      string
+}{
+	{context.Canceled, ""},
+	{store.ErrDamaged, "See what is damaged: berth store check\nThen bring back a backup (berth store restore FILE), or what can be read (berth store salvage --rebuild)."},
+	{store.ErrBusy, "Try again when that program is done. berth list, lookup, why and find work meanwhile."},
+	{store.ErrMissing, "The first reservation creates it: berth reserve udp 50000-50099"},
+	{store.ErrUnsafePath, "Name another store with --store or BERTH_STORE."},
+	{system.ErrBootUnknown, "Name the boot yourself, with another name after each restart: --boot ID"},
+	{reservation.ErrTokenStale, "Look the reservation up again: berth lookup PROTOCOL RANGE"},
+	{reservation.ErrDenied, "Run this as a user who may write the store, PATH; as root, for example."},
+	{fs.ErrPermission, "Run this as a user who may write the store, PATH, or name another with --store or BERTH_STORE."},
+	{reservation.ErrExhausted, "See what is taken: berth list"},
+	{reservation.ErrUnsupported, "Berth's own engine can: name a store with --store or BERTH_STORE."},
+	{reservation.ErrInvalid, "A protocol is udp or tcp; a range is 50000-50099, 50000+100 or 50000."},
+}
+
+// storePath returns the path of the store for a message.
+func (inv *invocation) storePath() string {
+	if inv.store != "" {
+		return inv.store
+	}
+	path, err := system.StorePath()
+	if err != nil {
+		return "(unknown)"
+	}
+	return path
+}

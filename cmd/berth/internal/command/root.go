@@ -1,0 +1,96 @@
+package command
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The groups that help shows commands in.
+const (
+	groupReserve  = "reserve"
+	groupLook     = "look"
+	groupUse      = "use"
+	groupMaintain = "maintain"
+)
+
+func newRoot(inv *invocation) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "berth COMMAND",
+		Short: "Reserve blocks of UDP and TCP ports, and bind sockets from them",
+		Long: `Berth reserves blocks of consecutive UDP or TCP ports. A reservation survives restarts;
+programs bind sockets from it by its token, and no other program that asks Berth gets its ports.`,
+		Example: `  berth reserve udp 50000-50099 --label media   # take a block
+  berth list                                    # see all blocks
+  berth listen udp 50000-50099 --count 2        # bind two sockets from it and echo
+  berth why udp 50010                           # who has this port?
+  berth release udp 50000-50099                 # give the block back`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.AddGroup(
+		&cobra.Group{ID: groupReserve, Title: "Reserve"},
+		&cobra.Group{ID: groupLook, Title: "Look"},
+		&cobra.Group{ID: groupUse, Title: "Use"},
+		&cobra.Group{ID: groupMaintain, Title: "Maintain"},
+	)
+	root.AddCommand(
+		newReserve(inv), newRelease(inv), newExclude(inv),
+		newList(inv), newLookup(inv), newWhy(inv), newFind(inv),
+		newListen(inv),
+		newStore(inv), newVersion(inv),
+	)
+	root.SetHelpCommandGroupID(groupMaintain)
+	root.SetCompletionCommandGroupID(groupMaintain)
+
+	flags := root.PersistentFlags()
+	flags.SortFlags = false
+	flags.StringVar(&inv.store, "store", "", "`path` of the store, instead of BERTH_STORE or the default")
+	flags.BoolVar(&inv.json, "json", false, "print JSON for programs")
+	flags.StringVar(&inv.boot, "boot", "", "pretend that the computer is in the boot with this `id`, to try what a restart does")
+	flags.BoolP("help", "h", false, "show help")
+
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, "%v", err) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { printHelp(inv.stdout, cmd) })
+	return root
+}
+
+// newGroup returns a command that only has subcommands.
+func newGroup(use, short, group string, subcommands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     use,
+		Short:   short,
+		GroupID: group,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return misused(cmd, "%s needs a command: %s", cmd.Name(), strings.Join(names(cmd), ", "))
+		},
+	}
+	cmd.AddCommand(subcommands...)
+	return cmd
+}
+
+func names(cmd *cobra.Command) []string {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return names
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	cmd.SuggestionsMinimumDistance = 2
+	err := misused(cmd, "there is no command %q", strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath()+" "+name, cmd.Root().Name())))
+	if similar := cmd.SuggestionsFor(name); len(similar) > 0 {
+		err.(*failure).next = "Did you mean: " + cmd.CommandPath() + " " + strings.Join(similar, ", ") + "?"
+	}
+	return err
+}
