@@ -10,7 +10,7 @@ import (
 // docs/semantics.md and names its rows. The order of admission is: arguments, privilege, overlap, in
 // use. Whoever calls a function whose name ends in Locked holds the host's mu.
 
-// admitAdministrator decides who may change what survives a restart: C1, P1, A26.
+// admitAdministrator decides who may change what survives a restart: C1, P1, P5, A26.
 func (p *Process) admitAdministrator(arguments error) error {
 	var privilege error
 	if !p.caller.Elevated {
@@ -22,7 +22,7 @@ func (p *Process) admitAdministrator(arguments error) error {
 	return privilege
 }
 
-// admitPersistentLocked decides whether a persistent reservation or an exclusion may be made: C2, C3, C4.
+// admitPersistentLocked decides whether a persistent reservation or an exclusion may be made: C2, C3, C4, X1.
 func (h *Host) admitPersistentLocked(b *block) error {
 	return h.admitRangeLocked(h.spaces[b.protocol], b.rng)
 }
@@ -38,7 +38,7 @@ func (h *Host) admitRangeLocked(space *portSpace, r Range) error {
 	return nil
 }
 
-// admitEnd decides whether a persistent reservation or an exclusion may end, and finds it: C6, C7, A11, A16.
+// admitEndLocked decides whether a persistent reservation or an exclusion may end, and finds it: C7, X2, A11, A16.
 func (h *Host) admitEndLocked(want *block) (*block, error) {
 	space := h.spaces[want.protocol]
 	b, found := space.blocks.Get(want.rng)
@@ -55,7 +55,7 @@ func (h *Host) admitEndLocked(want *block) (*block, error) {
 	return b, nil
 }
 
-// admitRuntimeLocked decides which ports an acquire gets: Q1 to Q6, A4, A17, A20. Ports in avoid are
+// admitRuntimeLocked decides which ports an acquire gets: Q2 to Q6, A4, A17, A20. Ports in avoid are
 // bound by other sockets of the computer.
 func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.PortSet) (Range, error) {
 	space := h.spaces[e.protocol]
@@ -89,8 +89,8 @@ func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.Port
 	return r, nil
 }
 
-// admitTokenLocked decides what a token means to an endpoint, for associate and release alike: S2 to
-// S5, A5, A6, A21. A nil block without an error is a token that nobody alive has.
+// admitTokenLocked decides what a token means to an endpoint, for associate and release alike: S2, S5, A6,
+// A21. A nil block without an error is a token that nobody alive has.
 func (h *Host) admitTokenLocked(e *endpoint, token Token) (*block, error) {
 	b := h.tokens[token]
 	switch {
@@ -106,7 +106,7 @@ func (h *Host) admitTokenLocked(e *endpoint, token Token) (*block, error) {
 	return b, nil
 }
 
-// admitAssociateLocked decides whether an endpoint may draw from a block: S1, S2, A7, A8.
+// admitAssociateLocked decides whether an endpoint may draw from a block: S1, P4, A7.
 func (h *Host) admitAssociateLocked(e *endpoint, b *block) error {
 	switch {
 	case e.state != endpointOpen:
