@@ -15,13 +15,17 @@ const (
 // A page holds 4,096 bits. A page that more than one bitmap points to never changes.
 type page [pageWords]uint64
 
+// emptyPage stands in a bitmap that is not empty where no bit was ever set, so that readers need not
+// guess whether there is a page. Nobody owns it, so nobody writes to it.
+var emptyPage page
+
 // A bitmap is a set of ports with a summary in two steps: which words have a bit, which pages have
 // one. The zero bitmap is empty. Bit 0 is never set, since port 0 is no port.
 //
 // Clones share pages. A bitmap changes only pages that it owns and copies the others first, so a
 // clone costs the size of this struct, whatever is in it.
 type bitmap struct {
-	pages    [pageCount]*page  // nil: no bit set
+	pages    [pageCount]*page  // all nil until the first bit is set, none nil from then on
 	summary  [pageCount]uint64 // bit w of summary[p]: word w of page p is not zero
 	nonEmpty uint64            // bit p: summary[p] is not zero
 	length   int               // number of bits set
@@ -30,10 +34,11 @@ type bitmap struct {
 
 // word returns word number w of the whole, 0 to 1023.
 func (b *bitmap) word(w uint) uint64 {
-	if p := b.pages[w/pageWords%pageCount]; p != nil {
-		return p[w%pageWords]
+	p := b.pages[w/pageWords%pageCount]
+	if p == nil {
+		return 0
 	}
-	return 0
+	return p[w%pageWords]
 }
 
 // taken returns word number w of the whole with port 0 taken, which is never free.
@@ -44,33 +49,29 @@ func (b *bitmap) taken(w uint) uint64 {
 	return b.word(w)
 }
 
-// from returns a mask of the bits from bit on, and upTo one of the bits up to it.
-func from(bit uint) uint64 { return ^uint64(0) << (bit % wordBits) }
-func upTo(bit uint) uint64 { return ^uint64(0) >> (wordBits - 1 - bit%wordBits) }
+// Masks of the bits of a word on one side of a bit, with it and without it.
+func from(bit uint) uint64   { return ^uint64(0) << (bit % wordBits) }
+func after(bit uint) uint64  { return ^uint64(1) << (bit % wordBits) }
+func upTo(bit uint) uint64   { return ^after(bit) }
+func before(bit uint) uint64 { return ^from(bit) }
 
-// overlaps reports whether a bit from first to last is set. At most two words, two words of the
-// summary and the word above it are looked at, so the width hardly matters.
+// overlaps reports whether a bit from first to last is set. It looks at two words, two words of the
+// summary and the word above it, so the width does not matter. It gathers before it decides: which
+// way a branch goes is hard to guess here, and a wrong guess costs more than a few words.
 func (b *bitmap) overlaps(first, last uint16) bool {
 	firstWord, lastWord := uint(first)/wordBits, uint(last)/wordBits
 	if firstWord == lastWord {
 		return b.word(firstWord)&from(uint(first))&upTo(uint(last)) != 0
 	}
-	if b.word(firstWord)&from(uint(first)) != 0 || b.word(lastWord)&upTo(uint(last)) != 0 {
+	firstPage, lastPage := firstWord/pageWords%pageCount, lastWord/pageWords%pageCount
+	if b.nonEmpty&after(firstPage)&before(lastPage) != 0 {
 		return true
 	}
-	return firstWord+1 < lastWord && b.anyWord(firstWord+1, lastWord-1)
-}
-
-// anyWord reports whether a word from first to last is not zero.
-func (b *bitmap) anyWord(first, last uint) bool {
-	firstPage, lastPage := first/pageWords%pageCount, last/pageWords%pageCount
+	found := b.word(firstWord)&from(uint(first)) | b.word(lastWord)&upTo(uint(last))
 	if firstPage == lastPage {
-		return b.summary[firstPage]&from(first)&upTo(last) != 0
+		return found|b.summary[firstPage]&after(firstWord)&before(lastWord) != 0
 	}
-	if b.summary[firstPage]&from(first) != 0 || b.summary[lastPage]&upTo(last) != 0 {
-		return true
-	}
-	return firstPage+1 < lastPage && b.nonEmpty&from(firstPage+1)&upTo(lastPage-1) != 0
+	return found|b.summary[firstPage]&after(firstWord)|b.summary[lastPage]&before(lastWord) != 0
 }
 
 // firstSet returns the lowest bit from first to last that is set.
@@ -113,6 +114,11 @@ func (b *bitmap) firstClear(first, last uint16) (uint16, bool) {
 
 // fill sets the bits of r, which is valid.
 func (b *bitmap) fill(r Range) {
+	if b.pages[0] == nil {
+		for number := range b.pages {
+			b.pages[number] = &emptyPage
+		}
+	}
 	for number, last := pagesOf(r); number <= last; number++ {
 		span := spanOf(r, number)
 		p := b.writable(number)
@@ -156,20 +162,15 @@ func (b *bitmap) put(p *page, number, w uint, x uint64) {
 func (b *bitmap) writable(number uint) *page {
 	if b.owned&(1<<number) == 0 {
 		p := new(page)
-		if shared := b.pages[number]; shared != nil {
-			*p = *shared
-		}
+		*p = *b.pages[number]
 		b.pages[number] = p
 		b.owned |= 1 << number
 	}
 	return b.pages[number]
 }
 
-// share gives up all pages and returns a bitmap with the same ones.
-func (b *bitmap) share() bitmap {
-	b.owned = 0
-	return *b
-}
+// share gives up all pages, so that a copy of the struct becomes a clone.
+func (b *bitmap) share() { b.owned = 0 }
 
 // rangesSet calls yield with the maximal runs of set bits within r, in order.
 func (b *bitmap) rangesSet(r Range, yield func(Range) bool) {

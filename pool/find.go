@@ -115,13 +115,13 @@ func (t *runTree) runAfter(ports *bitmap, taken uint16, count int, even bool) in
 			continue
 		}
 		right := t.at(ports, i+1)
-		if before+int(right.prefix) >= count {
+		if before+int(right.prefix()) >= count {
 			return end - before
 		}
 		if right.fit(even) >= count {
 			return t.descend(ports, i+1, count, even)
 		}
-		if int(right.prefix) == width {
+		if int(right.prefix()) == width {
 			before += width
 		} else {
 			before = right.tail(even)
@@ -142,7 +142,7 @@ func (t *runTree) descend(ports *bitmap, i uint, count int, even bool) int {
 		}
 		i = 2*i + 1
 		right := t.at(ports, i)
-		if before := left.tail(even); before+int(right.prefix) >= count {
+		if before := left.tail(even); before+int(right.prefix()) >= count {
 			return startOfNode(i) - before
 		}
 	}

@@ -14,8 +14,8 @@ import (
 // the blocks by first port, and "where are count free ports?" by a [PortSet] of all that is taken.
 // All three always change together.
 //
-// Any number of callers may read a Pool while nobody changes it. Clone counts as a change to other
-// calls of Clone, not to readers.
+// Any number of callers may read a Pool while nobody changes it, and one of them may clone it. A clone
+// is independent: it may be read while the original changes, and the other way round.
 type Pool[V any] struct {
 	tree   *btree.BTreeG[entry[V]] // nil until the first block
 	blocks bitmap                  // the ports of the blocks
@@ -55,18 +55,25 @@ func (p *Pool[V]) Insert(r Range, v V) bool {
 
 // Delete removes the block of exactly r and returns its value, and whether there was one.
 func (p *Pool[V]) Delete(r Range) (V, bool) {
-	value, found := p.Get(r)
-	if !found {
-		return value, false
+	var none V
+	if !p.Overlaps(r) {
+		return none, false
 	}
-	p.tree.Delete(entry[V]{block: r})
+	deleted, found := p.tree.Delete(entry[V]{block: r})
+	if !found {
+		return none, false
+	}
+	if deleted.block != r { // a block that begins with r but does not end with it: put it back
+		p.tree.ReplaceOrInsert(deleted)
+		return none, false
+	}
 	p.blocks.empty(r)
 	p.taken.Remove(r)
 	p.inUse.rangesSet(r, func(used Range) bool {
 		p.taken.Add(used)
 		return true
 	})
-	return value, true
+	return deleted.value, true
 }
 
 // Get returns the value of the block of exactly r, and whether there is one.
@@ -143,11 +150,11 @@ func (p *Pool[V]) Len() int {
 // other way round. It takes about a microsecond whatever the pool holds, since both share what they
 // hold until one of them changes it. Values are copied as they are: what a value points to is shared.
 func (p *Pool[V]) Clone() *Pool[V] {
-	clone := &Pool[V]{
-		blocks: p.blocks.share(),
-		inUse:  p.inUse.share(),
-		taken:  PortSet{ports: p.taken.ports.share(), free: p.taken.free.share()},
-	}
+	p.blocks.share()
+	p.inUse.share()
+	p.taken.share()
+	clone := new(Pool[V])
+	*clone = *p
 	if p.tree != nil {
 		clone.tree = p.tree.Clone()
 	}

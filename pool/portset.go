@@ -10,8 +10,8 @@ import "iter"
 // [PortSet.FindFree]). Port 0 is never in a set and never free. The zero [Range] holds no port:
 // adding and removing it does nothing.
 //
-// Any number of callers may read a PortSet, and one may call Clone meanwhile, while nobody changes
-// it. A clone is independent: it may be read while the original changes, and the other way round.
+// Any number of callers may read a PortSet while nobody changes it, and one of them may clone it. A
+// clone is independent: it may be read while the original changes, and the other way round.
 type PortSet struct {
 	ports bitmap
 	free  runTree
@@ -53,7 +53,15 @@ func (s *PortSet) Len() int { return s.ports.length }
 // Clone returns an independent copy. It takes less than a microsecond whatever the set holds: both
 // share their pages, and whoever changes a shared page first copies it.
 func (s *PortSet) Clone() *PortSet {
-	return &PortSet{ports: s.ports.share(), free: s.free.share()}
+	s.share()
+	clone := new(PortSet)
+	*clone = *s
+	return clone
+}
+
+func (s *PortSet) share() {
+	s.ports.share()
+	s.free.share()
 }
 
 // All yields the ports of the set in ascending order. The set must not change meanwhile.

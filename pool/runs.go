@@ -2,54 +2,63 @@ package pool
 
 import "math/bits"
 
-// A run tells about the free ports of a stretch of ports, of a word or of any number of words.
-// Port 0 counts as taken, so every length fits 16 bits.
-type run struct {
-	prefix  uint16 // free ports at the start
-	suffix  uint16 // free ports at the end
-	longest uint16 // free ports in the longest run
-	even    uint16 // free ports in the longest run that begins at an even port
+// A run tells about the free ports of a stretch of ports: of a word, or of any number of words. It
+// is four lengths of 16 bits, packed so that a node is read, compared and written at once. Port 0
+// counts as taken, so even the length of all ports fits.
+type run uint64
+
+func newRun(prefix, suffix, longest, even uint16) run {
+	return run(prefix) | run(suffix)<<16 | run(longest)<<32 | run(even)<<48
 }
 
+func (r run) prefix() uint16  { return uint16(r) }       // free ports at the start
+func (r run) suffix() uint16  { return uint16(r >> 16) } // free ports at the end
+func (r run) longest() uint16 { return uint16(r >> 32) } // free ports in the longest run
+func (r run) even() uint16    { return uint16(r >> 48) } // free ports in the longest run that begins at an even port
+
 // fit returns the longest run, or the longest one that begins at an even port.
-func (r *run) fit(even bool) int {
+func (r run) fit(even bool) int {
 	if even {
-		return int(r.even)
+		return int(r.even())
 	}
-	return int(r.longest)
+	return int(r.longest())
 }
 
 // tail returns the free ports at the end, or those from the first even port of them on.
-func (r *run) tail(even bool) int {
+func (r run) tail(even bool) int {
 	if even {
-		return int(r.suffix &^ 1)
+		return int(r.suffix() &^ 1)
 	}
-	return int(r.suffix)
+	return int(r.suffix())
+}
+
+// set stores another run and reports whether that changed anything.
+func (r *run) set(other run) bool {
+	changed := *r != other
+	*r = other
+	return changed
 }
 
 // join returns the run of two stretches of width ports each, the first of which begins at an even port.
 func join(left, right run, width uint16) run {
-	joined := run{
-		prefix:  left.prefix,
-		suffix:  right.suffix,
-		longest: max(left.longest, right.longest, left.suffix+right.prefix),
-		even:    max(left.even, right.even, left.suffix&^1+right.prefix),
+	prefix, suffix := left.prefix(), right.suffix()
+	if prefix == width {
+		prefix += right.prefix()
 	}
-	if left.prefix == width {
-		joined.prefix += right.prefix
+	if suffix == width {
+		suffix += left.suffix()
 	}
-	if right.prefix == width {
-		joined.suffix += left.suffix
-	}
-	return joined
+	longest := max(left.longest(), right.longest(), left.suffix()+right.prefix())
+	even := max(left.even(), right.even(), left.suffix()&^1+right.prefix())
+	return newRun(prefix, suffix, longest, even)
 }
 
 // freeRun returns the run of width free ports, the first of which may be port 0.
 func freeRun(width uint16, portZero bool) run {
 	if portZero {
-		return run{0, width - 1, width - 1, width - 2}
+		return newRun(0, width-1, width-1, width-2)
 	}
-	return run{width, width, width, width}
+	return newRun(width, width, width, width)
 }
 
 // evenBits are the bits of the even ports of a word.
@@ -59,34 +68,29 @@ const evenBits = 0x5555_5555_5555_5555
 func runOf(taken uint64) run {
 	switch taken {
 	case 0:
-		return run{wordBits, wordBits, wordBits, wordBits}
+		return freeRun(wordBits, false)
 	case ^uint64(0):
-		return run{}
+		return 0
 	}
 	// Bit p of atLeast[k] is set where 2^k free ports follow from p on.
 	var atLeast [6]uint64
-	atLeast[0] = ^taken
-	for k := range 5 {
-		atLeast[k+1] = atLeast[k] & (atLeast[k] >> (1 << k))
+	top := 0
+	for x := ^taken; x != 0; top++ {
+		atLeast[top] = x
+		x &= x >> (1 << top)
 	}
-	return run{
-		prefix:  uint16(bits.TrailingZeros64(taken)),
-		suffix:  uint16(bits.LeadingZeros64(taken)),
-		longest: longestFrom(^uint64(0), &atLeast),
-		even:    longestFrom(evenBits, &atLeast),
-	}
-}
-
-// longestFrom returns the length of the longest free run that begins at one of starts.
-func longestFrom(starts uint64, atLeast *[6]uint64) uint16 {
-	var length uint16
-	for k := 5; k >= 0; k-- {
-		if longer := starts & (atLeast[k] >> length); longer != 0 {
+	starts, longest := ^uint64(0), uint16(0)
+	for k := top - 1; k >= 0; k-- {
+		if longer := starts & (atLeast[k] >> longest); longer != 0 {
 			starts = longer
-			length += 1 << k
+			longest += 1 << k
 		}
 	}
-	return length
+	even := longest
+	if starts&evenBits == 0 {
+		even-- // every longest run begins at an odd port; without that port it is the longest that does not
+	}
+	return newRun(uint16(bits.TrailingZeros64(taken)), uint16(bits.LeadingZeros64(taken)), longest, even)
 }
 
 // startOf returns the lowest bit of a word from which count bits are free, or the lowest even one.
@@ -126,7 +130,8 @@ func (t *runTree) reset() {
 		t.top[pageCount+p] = freeRun(pageBits, p == 0)
 	}
 	for i := pageCount - 1; i > 0; i-- {
-		t.joinTop(i)
+		depth := bits.Len(uint(i)) - 1
+		t.top[i] = join(t.top[2*i], t.top[2*i+1], uint16(1<<(15-depth)))
 	}
 }
 
@@ -153,38 +158,43 @@ func startOfNode(i uint) int {
 	return int(i-1<<depth) << (16 - depth)
 }
 
-// update repairs the nodes above the ports of r.
+// update repairs the nodes above the ports of r. It stops climbing where nothing changes any more,
+// which among many blocks is soon: a run that ends or begins there is seldom the longest around.
 func (t *runTree) update(ports *bitmap, r Range) {
-	for number, last := pagesOf(r); number <= last; number++ {
-		if ports.pages[number] == nil {
-			continue // nothing was ever set here
+	changed := false
+	firstPage, lastPage := pagesOf(r)
+	for number := firstPage; number <= lastPage; number++ {
+		if ports.owned&(1<<number) != 0 { // else nothing has changed here
+			changed = t.updatePage(ports, number, spanOf(r, number)) || changed
 		}
-		nodes, span := t.writable(number), spanOf(r, number)
-		first, last := (pageWords+span.first)/2, (pageWords+span.last)/2
-		for i := first; i <= last; i++ {
-			w := number*pageWords + 2*i - pageWords
-			nodes[i%pageWords] = join(runOf(ports.taken(w)), runOf(ports.taken(w+1)), wordBits)
-		}
-		width := uint16(2 * wordBits)
-		for first, last = first/2, last/2; first > 0; first, last = first/2, last/2 {
-			for i := first; i <= last; i++ {
-				nodes[i%pageWords] = join(nodes[2*i%pageWords], nodes[(2*i+1)%pageWords], width)
-			}
-			width *= 2
-		}
-		t.top[pageCount+number] = nodes[1]
 	}
-	first, last := (pageCount+int(r.first)/pageBits)/2, (pageCount+int(r.last)/pageBits)/2
-	for ; first > 0; first, last = first/2, last/2 {
+	first, last := (pageCount+firstPage)/2, (pageCount+lastPage)/2
+	for width := uint16(pageBits); changed && first > 0; first, last, width = first/2, last/2, width*2 {
+		changed = false
 		for i := first; i <= last; i++ {
-			t.joinTop(i)
+			changed = t.top[i].set(join(t.top[2*i], t.top[2*i+1], width)) || changed
 		}
 	}
 }
 
-func (t *runTree) joinTop(i int) {
-	depth := bits.Len(uint(i)) // 1 for the root, whose children are half of all ports wide
-	t.top[i] = join(t.top[2*i], t.top[2*i+1], uint16(1<<(16-depth)))
+// updatePage repairs the nodes above part, a part of a page, and reports whether the page's root changed.
+func (t *runTree) updatePage(ports *bitmap, number uint, part span) bool {
+	nodes, changed := t.writable(number), false
+	first, last := (pageWords+part.first)/2, (pageWords+part.last)/2
+	for i := first; i <= last; i++ {
+		w := number*pageWords + 2*i - pageWords
+		joined := join(runOf(ports.taken(w)), runOf(ports.taken(w+1)), wordBits)
+		changed = nodes[i%pageWords].set(joined) || changed
+	}
+	first, last = first/2, last/2
+	for width := uint16(2 * wordBits); changed && first > 0; first, last, width = first/2, last/2, width*2 {
+		changed = false
+		for i := first; i <= last; i++ {
+			joined := join(nodes[2*i%pageWords], nodes[(2*i+1)%pageWords], width)
+			changed = nodes[i%pageWords].set(joined) || changed
+		}
+	}
+	return changed && t.top[pageCount+number].set(nodes[1])
 }
 
 // writable returns a page of nodes that nobody else points to.
@@ -205,8 +215,5 @@ func (t *runTree) writable(number uint) *runPage {
 	return t.pages[number]
 }
 
-// share gives up all pages and returns a tree with the same ones.
-func (t *runTree) share() runTree {
-	t.owned = 0
-	return *t
-}
+// share gives up all pages, so that a copy of the struct becomes a clone.
+func (t *runTree) share() { t.owned = 0 }
