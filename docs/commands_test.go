@@ -32,16 +32,16 @@ func TestCommandsWorkAsWritten(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			patiently(t, func(t *testing.T) []string { return execute(t, scripts) })
+			patiently(t, func(t *testing.T) []string { return execute(t, scripts, environment) })
 		})
 	}
 }
 
 // execute runs the blocks of one document and returns what differs from the document.
-func execute(t *testing.T, scripts []block) []string {
+func execute(t *testing.T, scripts []block, environment func(t *testing.T, home string) []string) []string {
 	t.Helper()
 	home := t.TempDir()
-	s := startShell(t, home)
+	s := startShell(t, home, environment(t, home))
 	for _, script := range scripts {
 		folder := `cd "$HOME"`
 		if atTop.MatchString(script.text) {
@@ -173,6 +173,43 @@ var buildCommand = sync.OnceValue(func() error {
 	}
 	return nil
 })
+
+func TestExecuteFindsWhatDiffers(t *testing.T) {
+	for _, c := range []struct{ name, language, text, problem string }{
+		{"same output", "console", "$ echo a   b\na b\n", ""},
+		{"both streams in order", "console", "$ echo 1; echo 2 >&2; echo 3\n1\n2\n3\n", ""},
+		{"other output", "console", "$ echo a\nb\n", "shows:\nb"},
+		{"output that is not shown", "console", "$ echo a\n", "printed"},
+		{"output that is shown and missing", "console", "$ true\na\n", "shows:\na"},
+		{"failure that is not shown", "console", "$ false\n", "status 1"},
+		{"failure that is shown", "console", "$ echo 'berth: no'; false\nberth: no\n", ""},
+		{"success where a failure is shown", "console", "$ echo 'berth: no'\nberth: no\n", "status 0"},
+		{"variables last", "console", "$ a=1; cd /\n$ echo $a $PWD\n1 /\n", ""},
+		{"late output of the background", "console", "$ (read line < \"$HOME/pipe\"; echo $line) & echo now > \"$HOME/pipe\" &\nnow\n", ""},
+		{"what is left in the background ends", "console", "$ sleep 1000 &\n", ""},
+		{"a command on several lines", "console", "$ cat <<end\n> a\n> end\na\n", ""},
+		{"commands do not read the script", "console", "$ cat\n$ echo b\nb\n", ""},
+		{"a shell that ends", "console", "$ exit 3\n", "ended"},
+		{"a script", "sh", "a=1\necho $a\n", ""},
+		{"a script that fails in its middle", "sh", "false\ntrue\n", "status 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			environment := func(t *testing.T, home string) []string {
+				if strings.Contains(c.text, "/pipe") {
+					require.NoError(t, exec.Command("mkfifo", filepath.Join(home, "pipe")).Run())
+				}
+				return append(os.Environ(), "HOME="+home, "BERTH_TOP="+root)
+			}
+			problems := execute(t, blocks("x.md", "```"+c.language+"\n"+c.text+"```\n"), environment)
+			if c.problem == "" {
+				require.Empty(t, problems)
+				return
+			}
+			require.Len(t, problems, 1)
+			require.Contains(t, problems[0], c.problem)
+		})
+	}
+}
 
 func TestSteps(t *testing.T) {
 	console := block{language: "console", text: "$ one\nfirst\n> kept\n$ two \\\n> more\n\n$ three\n"}

@@ -39,8 +39,8 @@ make() { command make -n "$@" >/dev/null; }
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
 `
 
-// startShell starts a shell at home with berth on its PATH. It ends with the test.
-func startShell(t *testing.T, home string) *shell {
+// startShell starts a shell in a folder. It ends with the test.
+func startShell(t *testing.T, folder string, environment []string) *shell {
 	t.Helper()
 	program, err := exec.LookPath("sh")
 	if err != nil {
@@ -49,7 +49,7 @@ func startShell(t *testing.T, home string) *shell {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
 	command := exec.Command(program)
-	command.Dir, command.Env = home, environment(t, home)
+	command.Dir, command.Env = folder, environment
 	command.Stdout, command.Stderr = writer, writer
 	stdin, err := command.StdinPipe()
 	require.NoError(t, err)
