@@ -36,7 +36,7 @@ const settle = 20 * time.Second
 const prelude = `
 go() { case "$*" in "test ./...") ;; *) command go "$@" ;; esac; }
 make() { command make -n "$@" >/dev/null; }
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
+trap 'kill $background 2>/dev/null' EXIT
 `
 
 // startShell starts a shell in a folder. It ends with the test.
@@ -95,7 +95,7 @@ func startShell(t *testing.T, folder string, environment []string) *shell {
 func (s *shell) run(command string, enough func(output string) bool) (string, int, error) {
 	s.marks++
 	mark := fmt.Sprintf("--- end of command %d, status ", s.marks)
-	script := fmt.Sprintf("{ %s\n} </dev/null\nprintf '%%s%%d\\n' '%s' $?\n", command, mark)
+	script := fmt.Sprintf("{ %s\n} </dev/null\nprintf '%%s%%d\\n' '%s' $?; background=\"$background $!\"\n", command, mark)
 	if _, err := io.WriteString(s.stdin, script); err != nil {
 		return "", 0, err
 	}
