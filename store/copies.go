@@ -1,0 +1,284 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A store has two files with the same content. Either repairs the other.
+const (
+	copySuffix = ".copy" // the second file
+	newSuffix  = ".new"  // a file that is being written and takes the other's name when it is whole
+)
+
+const (
+	boltDeadline = 10 * time.Second // for bbolt to open a file of at most MaxSize that was verified
+	allocateStep = 256 << 10        // bytes that a file grows by
+	fillPercent  = 0.9              // of the pages of a file written anew, which leaves room for a few records
+)
+
+// A copyFile is one of the two files, open, verified and, since the first commit, in bbolt's hands.
+type copyFile struct {
+	directory *directory
+	name      string
+	file      *os.File    // bbolt's file as well: locked and mapped is the inode that was verified
+	info      fs.FileInfo // as it was after our last write: nobody else may change it
+	database  *bolt.DB    // nil before the first commit
+}
+
+// openCopy opens and checks a file. Nothing is read yet.
+func openCopy(d *directory, name string, flags int) (*copyFile, error) {
+	file, err := d.open(name, flags)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &copyFile{directory: d, name: name, file: file, info: info}, nil
+}
+
+func (c *copyFile) path() string { return c.directory.file(c.name) }
+
+// read reads and verifies the whole file.
+func (c *copyFile) read() (*reading, error) {
+	info, err := c.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	c.info = info
+	r, _, err := readFile(c.file, info.Size())
+	var damage *Damage
+	if errors.As(err, &damage) {
+		damage.Path = c.path()
+	} else if err != nil {
+		err = fmt.Errorf("%s: %w", c.path(), err)
+	}
+	return r, err
+}
+
+// unchanged reports an error if the path no longer leads to this file, if the file has got another
+// name, or if somebody else has written to it. bbolt would go on writing into a file that nobody
+// can find any more, and follow pages that were changed behind its back.
+func (c *copyFile) unchanged() error {
+	now, err := os.Lstat(c.path())
+	if err != nil {
+		return fmt.Errorf("the file was removed: %w", err)
+	}
+	if !os.SameFile(now, c.info) {
+		return fmt.Errorf("%s was replaced by another file", c.path())
+	}
+	if now.Size() != c.info.Size() || !now.ModTime().Equal(c.info.ModTime()) {
+		return fmt.Errorf("%s was changed by somebody else", c.path())
+	}
+	return checkLinks(c.path(), c.file)
+}
+
+// write commits the writes in one transaction. A panic or a memory fault inside bbolt comes back
+// as an error; the copyFile must be abandoned after any error.
+func (c *copyFile) write(writes []write) error {
+	if err := failpoint("before-write", c.name); err != nil {
+		return err
+	}
+	if c.database == nil {
+		database, err := openDatabase(c.file, boltOptions())
+		if err != nil {
+			return err
+		}
+		c.database = database
+	}
+	err := guard(func() error {
+		return c.database.Update(func(tx *bolt.Tx) error {
+			if err := putAll(tx, writes, bolt.DefaultFillPercent); err != nil {
+				return err
+			}
+			return failpoint("before-sync", c.name)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := failpoint("after-sync", c.name); err != nil {
+		return err
+	}
+	c.info, err = c.file.Stat()
+	return err
+}
+
+func putAll(tx *bolt.Tx, writes []write, fill float64) error {
+	for _, w := range writes {
+		bucket := tx.Bucket([]byte(bucketName(w.space)))
+		if bucket == nil {
+			return fmt.Errorf("bucket %s is missing", bucketName(w.space))
+		}
+		bucket.FillPercent = fill
+		var err error
+		if w.value == nil {
+			err = bucket.Delete(w.key)
+		} else {
+			err = bucket.Put(w.key, w.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close gives the file back. After an error of bbolt use abandon.
+func (c *copyFile) close() error {
+	file, database := c.file, c.database
+	c.file, c.database = nil, nil
+	switch {
+	case database != nil:
+		return guard(database.Close)
+	case file != nil:
+		return file.Close()
+	}
+	return nil
+}
+
+// abandon lets go of a file after an error. bbolt may have died holding its locks, so its Close
+// could wait for ever; it gets a moment to unmap the file, and the file is closed in any case.
+func (c *copyFile) abandon() {
+	if c.database != nil {
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			_ = guard(c.database.Close)
+		}()
+		timer := time.NewTimer(time.Second)
+		defer timer.Stop()
+		select {
+		case <-closed:
+		case <-timer.C:
+			_ = unlock(c.file)
+		}
+	}
+	_ = c.file.Close()
+	c.file, c.database = nil, nil
+}
+
+func boltOptions() bolt.Options {
+	return bolt.Options{
+		Timeout:        2 * time.Second,
+		FreelistType:   bolt.FreelistMapType,
+		NoFreelistSync: true, // what is not in the file cannot be damaged; it is found anew at open
+		PageSize:       pageSize,
+		MaxSize:        MaxSize,
+		NoStatistics:   true,
+	}
+}
+
+// openDatabase lets bbolt open exactly this file: its inode, not its name. bbolt is given a
+// deadline, and its panics and faults come back as errors.
+func openDatabase(file *os.File, options bolt.Options) (*bolt.DB, error) {
+	options.OpenFile = func(string, int, os.FileMode) (*os.File, error) { return file, nil }
+	type result struct {
+		database *bolt.DB
+		err      error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		var r result
+		r.err = guard(func() (err error) {
+			r.database, err = bolt.Open(file.Name(), 0o600, &options)
+			return err
+		})
+		opened <- r
+	}()
+	timer := time.NewTimer(boltDeadline)
+	defer timer.Stop()
+	select {
+	case r := <-opened:
+		if r.err != nil {
+			return nil, fmt.Errorf("bbolt cannot open %s: %w", file.Name(), r.err)
+		}
+		r.database.AllocSize = allocateStep
+		return r.database, nil
+	case <-timer.C:
+		return nil, fmt.Errorf("bbolt did not open %s within %v", file.Name(), boltDeadline)
+	}
+}
+
+// guard turns a panic of f, and a fault on a mapped page, into an error.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("bbolt panicked: %v", p)
+		}
+	}()
+	return f()
+}
+
+// writeNew writes a whole file of that content, durable and verified, under a temporary name, and
+// returns that name. Its directory entry is not durable yet.
+func writeNew(d *directory, name string, c *content) (string, error) {
+	temporary := name + newSuffix
+	if err := writeContent(d, temporary, c); err != nil {
+		return "", errors.Join(fmt.Errorf("write %s: %w", d.file(temporary), err), d.remove(temporary))
+	}
+	return temporary, nil
+}
+
+func writeContent(d *directory, name string, c *content) error {
+	if err := failpoint("create-file", name); err != nil {
+		return err
+	}
+	file, err := d.create(name)
+	if err != nil {
+		return err
+	}
+	options := boltOptions()
+	options.NoSync = true // one flush at the end
+	database, err := openDatabase(file, options)
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = guard(func() error { return fill(database, c) })
+	if err == nil {
+		err = failpoint("file-sync", name)
+	}
+	if err == nil {
+		err = database.Sync()
+	}
+	if err := errors.Join(err, guard(database.Close)); err != nil {
+		return err
+	}
+	return verifyContent(d, name, c)
+}
+
+func fill(database *bolt.DB, c *content) error {
+	return database.Update(func(tx *bolt.Tx) error {
+		for _, name := range bucketNames {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return putAll(tx, c.writes(), fillPercent)
+	})
+}
+
+// verifyContent reads a file back and compares.
+func verifyContent(d *directory, name string, c *content) error {
+	written, err := openCopy(d, name, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	r, err := written.read()
+	if err := errors.Join(err, written.file.Close()); err != nil {
+		return err
+	}
+	if r.torn != nil || !r.content.sameAs(c) {
+		return fmt.Errorf("%s does not hold what was written to it", written.path())
+	}
+	return nil
+}

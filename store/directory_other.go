@@ -1,0 +1,18 @@
+//go:build !unix && !windows
+
+package store
+
+import (
+	"io/fs"
+	"os"
+)
+
+const openFlags = 0
+
+func checkOwner(string, fs.FileInfo, string) error { return nil }
+
+func checkLinks(string, *os.File) error { return nil }
+
+func restrict(*os.File) error { return nil }
+
+func syncDirectory(*os.File) error { return nil }

@@ -1,0 +1,361 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Open opens the store at path. It never creates one: see [Create].
+//
+// Both files of the store are read and verified before bbolt sees them. If one is damaged, behind
+// or missing it is put right from the other; the damaged file is kept beside it under a quarantine
+// name, the log is told, and [Store.Repairs] says so.
+//
+// Errors: ErrMissing if there is no store and nothing says that one was there; a *DamageError if
+// no file can be trusted (both are left as they are); a *BusyError if another process holds the
+// store longer than Options.Wait; ErrUnsafePath if others could tamper with the file; ErrVersion if
+// a newer program wrote it; ctx.Err() if ctx is done before the store is open.
+func Open(ctx context.Context, path string, options *Options) (*Store, error) {
+	directoryPath, name, err := locate(path)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s := &Store{path: filepath.Join(directoryPath, name), options: options.orDefault()}
+	if err := s.open(ctx, directoryPath, name); err != nil {
+		return nil, fmt.Errorf("open store: %w", errors.Join(err, s.release()))
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, directoryPath, name string) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.directory, err = openDirectory(directoryPath, s.options.AllowNetworkFilesystem)
+	if errors.Is(err, fs.ErrNotExist) {
+		return missing(s.path)
+	}
+	if err != nil {
+		return err
+	}
+	if s.options.ReadOnly {
+		return s.openReadOnly(ctx, names(name))
+	}
+	if err := s.expectSomething(name); err != nil {
+		return err
+	}
+	if s.lock, err = acquireLock(ctx, s.directory, name, s.options.Wait); err != nil {
+		return err
+	}
+	return s.recover(names(name))
+}
+
+func missing(path string) error {
+	return fmt.Errorf("%w: %s does not exist; create the store first", ErrMissing, path)
+}
+
+// expectSomething returns ErrMissing where neither a file of the store nor its lock file is, before
+// a lock file is made.
+func (s *Store) expectSomething(name string) error {
+	for _, name := range []string{name, name + copySuffix, name + lockSuffix} {
+		if there, err := s.directory.exists(name); there || err != nil {
+			return err
+		}
+	}
+	return missing(s.path)
+}
+
+// A finding is what one of the two files turned out to be.
+type finding struct {
+	copy    *copyFile
+	reading *reading // nil unless the content can be trusted
+	err     error    // why it cannot: *Damage or fs.ErrNotExist
+}
+
+// examine opens, reads and verifies both files, at the same time. An error that says nothing about
+// the content (a missing right, an unsafe path, a newer version) is returned as such.
+func examine(d *directory, names [2]string, flags int) (findings [2]finding, err error) {
+	second := make(chan finding, 1)
+	go func() { second <- examineOne(d, names[1], flags) }()
+	findings[0] = examineOne(d, names[0], flags)
+	findings[1] = <-second
+	for _, f := range findings {
+		var damage *Damage
+		if f.err != nil && !errors.As(f.err, &damage) && !errors.Is(f.err, fs.ErrNotExist) {
+			closeFindings(findings)
+			return findings, f.err
+		}
+	}
+	return findings, nil
+}
+
+func examineOne(d *directory, name string, flags int) (f finding) {
+	if f.copy, f.err = openCopy(d, name, flags); f.err == nil {
+		f.reading, f.err = f.copy.read()
+	}
+	return f
+}
+
+func closeFindings(findings [2]finding) {
+	for _, f := range findings {
+		if f.copy != nil {
+			_ = f.copy.file.Close()
+		}
+	}
+}
+
+// choose returns which file has the content that counts: the one with the latest commit among
+// those that can be trusted. Both are asked even where the first is whole, since a damaged meta
+// page makes a file fall back, in good order, to the commit before its last.
+//
+// A file with one damaged meta page counts only beside the other file: alone it cannot tell whether
+// its last commit is lost. Where both files have one, both were hit by one power cut, in a commit
+// that nobody was told of.
+func choose(findings [2]finding, path string, initialised bool) (int, error) {
+	a, b := findings[0].reading, findings[1].reading
+	switch {
+	case a == nil && b == nil:
+		if errors.Is(findings[0].err, fs.ErrNotExist) && errors.Is(findings[1].err, fs.ErrNotExist) && !initialised {
+			return 0, missing(path)
+		}
+	case a == nil && b.torn == nil:
+		return 1, nil
+	case b == nil && a.torn == nil:
+		return 0, nil
+	case a != nil && b != nil && b.content.after(a.content):
+		return 1, nil
+	case a != nil && b != nil:
+		return 0, nil
+	}
+	return 0, damageOf(findings, path)
+}
+
+// damageOf lists what is wrong with both files.
+func damageOf(findings [2]finding, path string) error {
+	e := &DamageError{Advice: fmt.Sprintf("nothing was changed; restore a backup with berth store restore, or see what berth store salvage can read of %s", path)}
+	for i, f := range findings {
+		var damage *Damage
+		file := names(path)[i]
+		switch {
+		case f.reading != nil && f.reading.torn != nil:
+			torn := *f.reading.torn
+			torn.Path, torn.What = file, torn.What+", so the last commit may be missing"
+			e.Damages = append(e.Damages, torn)
+		case errors.As(f.err, &damage):
+			e.Damages = append(e.Damages, *damage)
+		case f.err != nil:
+			e.Damages = append(e.Damages, Damage{Path: file, What: "it is missing, and a store was made here"})
+		}
+	}
+	return e
+}
+
+// recover reads both files, decides which counts and writes the other anew where it differs.
+func (s *Store) recover(names [2]string) error {
+	for _, name := range names { // left behind by a crash, never in use while we hold the lock
+		if err := s.directory.remove(name + newSuffix); err != nil {
+			return err
+		}
+	}
+	findings, err := examine(s.directory, names, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(findings, s.path, s.lock.initialised)
+	if err != nil {
+		closeFindings(findings)
+		return err
+	}
+	s.copies = [2]*copyFile{findings[0].copy, findings[1].copy}
+	winner := findings[chosen].reading.content
+	for _, i := range []int{1 - chosen, chosen} {
+		reason, keep := disagreement(findings, i, winner)
+		if reason == "" {
+			continue
+		}
+		if err := s.repair(i, names[i], winner, reason, keep); err != nil {
+			// The content is known, so it can be read; the next commit tries again.
+			s.failed = fmt.Errorf("repair %s: %w", s.directory.file(names[i]), err)
+			s.options.Log.Error("store failed", "path", s.path, "error", s.failed)
+			break
+		}
+	}
+	if err := s.lock.markInitialised(); err != nil && s.failed == nil {
+		s.failed = err
+	}
+	s.content.Store(winner)
+	return nil
+}
+
+// disagreement says why file i must be written anew, empty if it need not, and whether the former
+// file is worth keeping. It is not where a crash between the two writes of a commit explains it.
+func disagreement(findings [2]finding, i int, winner *content) (reason string, keep bool) {
+	f := findings[i]
+	switch {
+	case errors.Is(f.err, fs.ErrNotExist):
+		return "it was missing", false
+	case f.err != nil:
+		return f.err.Error(), true
+	case f.reading.torn != nil:
+		other := findings[1-i].reading
+		return f.reading.torn.Error(), other == nil || other.torn == nil
+	case !f.reading.content.sameAs(winner):
+		was := f.reading.content
+		crash := was.revision.Lineage == winner.revision.Lineage &&
+			(was.generation < winner.generation || was.revision.Number+1 == winner.revision.Number)
+		return fmt.Sprintf("it was at commit %d, the other at %d", was.revision.Number, winner.revision.Number), !crash
+	case f.reading.pages > compactFrom && f.reading.pages > compactFactor*f.reading.live():
+		return fmt.Sprintf("it had %d pages, of which %d were in use", f.reading.pages, f.reading.live()), false
+	}
+	return "", false
+}
+
+// A file that has become much larger than its content is written anew when it is opened.
+const (
+	compactFrom   = 64 // pages; smaller files are left alone
+	compactFactor = 4
+)
+
+// repair writes file i anew.
+func (s *Store) repair(i int, name string, c *content, reason string, keep bool) error {
+	repair := Repair{Path: s.directory.file(name), Reason: reason}
+	temporary, err := writeNew(s.directory, name, c)
+	if err != nil {
+		return err
+	}
+	if s.copies[i] != nil { // Windows renames no open file
+		_ = s.copies[i].close()
+		s.copies[i] = nil
+	}
+	if keep {
+		aside, err := s.directory.quarantine(name, time.Now())
+		if err != nil {
+			return err
+		}
+		repair.Quarantine = s.directory.file(aside)
+	}
+	if err := s.directory.replace(temporary, name); err != nil {
+		return err
+	}
+	if s.copies[i], err = openCopy(s.directory, name, os.O_RDWR); err != nil {
+		return err
+	}
+	s.repairs = append(s.repairs, repair)
+	s.options.Log.Warn("store file written anew", "path", repair.Path, "reason", reason, "quarantine", repair.Quarantine)
+	return nil
+}
+
+// Create makes an empty store at path, with the directories above it that are missing. It is
+// atomic: after a crash there is a whole store or none. It returns ErrExist, and changes nothing,
+// if a store is there, or was there and has gone: that is damage to repair, not a fresh start.
+// Otherwise errors are those of [Open].
+func Create(ctx context.Context, path string, options *Options) error {
+	if err := create(ctx, path, options.orDefault()); err != nil {
+		return fmt.Errorf("create store: %w", err)
+	}
+	return nil
+}
+
+func create(ctx context.Context, path string, options Options) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	lineage, err := newLineage(options.Rand)
+	if err != nil {
+		return err
+	}
+	empty := (&content{}).renewed(lineage, 1)
+	return withLock(ctx, path, options, true, func(d *directory, lock *lockFile, name string) error {
+		return createFiles(d, lock, name, empty)
+	})
+}
+
+// withLock runs f while holding the lock of the store at path.
+func withLock(ctx context.Context, path string, options Options, make bool, f func(*directory, *lockFile, string) error) (err error) {
+	directoryPath, name, err := locate(path)
+	if err != nil {
+		return err
+	}
+	if make {
+		if err := makeDirectory(directoryPath); err != nil {
+			return err
+		}
+	}
+	d, err := openDirectory(directoryPath, options.AllowNetworkFilesystem)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	lock, err := acquireLock(ctx, d, name, options.Wait)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	return f(d, lock, name)
+}
+
+// createFiles writes both files and gives them their names, without ever replacing one.
+func createFiles(d *directory, lock *lockFile, name string, c *content) error {
+	both := names(name)
+	for _, name := range both {
+		if there, err := d.exists(name); err != nil {
+			return err
+		} else if there {
+			return fmt.Errorf("%w: %s", ErrExist, d.file(name))
+		}
+	}
+	if lock.initialised {
+		return fmt.Errorf("%w: %s says that a store was made here, but its files have gone; restore a backup with berth store restore, or remove that file to start anew",
+			ErrExist, d.file(name+lockSuffix))
+	}
+	for _, name := range []string{both[1], both[0]} {
+		temporary, err := writeNew(d, name, c)
+		if err != nil {
+			return err
+		}
+		if err := linkNew(d, temporary, name); err != nil {
+			return errors.Join(err, d.remove(temporary))
+		}
+	}
+	return lock.markInitialised()
+}
+
+// linkNew gives a file its name, which must be free, and takes the temporary one away.
+func linkNew(d *directory, temporary, name string) error {
+	if err := failpoint("link", name); err != nil {
+		return err
+	}
+	if err := d.root.Link(temporary, name); err != nil {
+		return err
+	}
+	if err := failpoint("unlink", name); err != nil {
+		return err
+	}
+	if err := d.root.Remove(temporary); err != nil {
+		return err
+	}
+	return d.sync()
+}
+
+func newLineage(source io.Reader) (uint64, error) {
+	if source == nil {
+		source = rand.Reader
+	}
+	var b [8]byte
+	for {
+		if _, err := io.ReadFull(source, b[:]); err != nil {
+			return 0, fmt.Errorf("draw a lineage: %w", err)
+		}
+		if lineage := binary.BigEndian.Uint64(b[:]); lineage != 0 {
+			return lineage, nil
+		}
+	}
+}

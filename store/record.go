@@ -1,0 +1,262 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/berthkit/berth/pool"
+	"github.com/berthkit/berth/reservation"
+)
+
+// The format of what is inside the buckets; docs/file-format.md describes it. Numbers are
+// big-endian, so that the order of keys is the order of ports.
+const (
+	formatVersion = 1
+
+	bucketMeta = "meta"
+	bucketTCP  = "tcp"
+	bucketUDP  = "udp"
+
+	keyHeader  = "header"
+	keyBoots   = "boots"
+	keyDynamic = "dynamic"
+
+	recordFixed  = 1 + 1 + 1 + 2 + 8 + 8 + 8 + 4 + 1 // up to the label
+	checksumSize = 4
+	headerSize   = 1 + 8 + 8 + 8 + 4 + 16 + checksumSize
+)
+
+// A space is what a bucket holds: an IANA protocol number, or 0 for the meta bucket. Checksums and
+// digests cover it, so that an entry is valid in its own bucket only.
+type space = pool.Protocol
+
+const spaceMeta space = 0
+
+// A slot numbers the protocols from 0, for arrays.
+func slot(protocol pool.Protocol) int {
+	if protocol == pool.TCP {
+		return 0
+	}
+	return 1
+}
+
+func bucketName(s space) string {
+	switch s {
+	case pool.TCP:
+		return bucketTCP
+	case pool.UDP:
+		return bucketUDP
+	}
+	return bucketMeta
+}
+
+// An entry is a record and the commit that wrote it, which tells salvage which of two versions is newer.
+type entry struct {
+	reservation.Record
+	commit uint64
+}
+
+func (e *entry) key() []byte { return portKey(e.Range.First()) }
+
+func portKey(port uint16) []byte { return binary.BigEndian.AppendUint16(nil, port) }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum is the CRC-32C of the space, the key and the value before the checksum.
+func checksum(s space, key, payload []byte) uint32 {
+	var prefix [16]byte
+	prefix[0] = byte(s)
+	n := 1 + copy(prefix[1:], key)
+	return crc32.Update(crc32.Update(0, castagnoli, prefix[:n]), castagnoli, payload)
+}
+
+// seal appends the checksum.
+func seal(s space, key, payload []byte) []byte {
+	return binary.BigEndian.AppendUint32(payload, checksum(s, key, payload))
+}
+
+// unseal returns the value without its checksum, once that and the format version hold.
+func unseal(s space, key, value []byte) ([]byte, error) {
+	if len(value) < 1+checksumSize {
+		return nil, fmt.Errorf("%d bytes are too few", len(value))
+	}
+	payload, sum := value[:len(value)-checksumSize], value[len(value)-checksumSize:]
+	if checksum(s, key, payload) != binary.BigEndian.Uint32(sum) {
+		return nil, fmt.Errorf("wrong checksum")
+	}
+	if payload[0] != formatVersion {
+		return nil, fmt.Errorf("%w: format %d, this program knows format %d; use a newer berth", ErrVersion, payload[0], formatVersion)
+	}
+	return payload, nil
+}
+
+func (e *entry) encode() []byte {
+	b := make([]byte, 0, recordFixed+len(e.Label)+checksumSize)
+	b = append(b, formatVersion, byte(e.Kind), byte(e.Store))
+	b = binary.BigEndian.AppendUint16(b, e.Range.Last())
+	b = binary.BigEndian.AppendUint64(b, e.commit)
+	b = binary.BigEndian.AppendUint64(b, e.Serial)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Created.Unix()))
+	b = binary.BigEndian.AppendUint32(b, uint32(e.Created.Nanosecond()))
+	b = append(b, byte(len(e.Label)))
+	b = append(b, e.Label...)
+	return seal(e.Protocol, e.key(), b)
+}
+
+// decodeEntry reads a record into e, all but its label, which it returns: whoever decodes many
+// makes one string of all labels.
+func (e *entry) decode(protocol pool.Protocol, key, value []byte) (label []byte, err error) {
+	payload, err := unseal(protocol, key, value)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) != 2 || len(payload) < recordFixed || len(payload) != recordFixed+int(payload[recordFixed-1]) {
+		return nil, fmt.Errorf("wrong length")
+	}
+	first, last := binary.BigEndian.Uint16(key), binary.BigEndian.Uint16(payload[3:])
+	nanosecond := binary.BigEndian.Uint32(payload[29:])
+	if nanosecond >= 1e9 {
+		return nil, fmt.Errorf("%d nanoseconds in a second", nanosecond)
+	}
+	e.Range, err = pool.RangeFrom(first, int(last)-int(first)+1)
+	if err != nil {
+		return nil, fmt.Errorf("ports %d to %d are no range", first, last)
+	}
+	e.Protocol = protocol
+	e.Kind = reservation.Kind(payload[1])
+	e.Store = reservation.ExclusionStore(payload[2])
+	e.commit = binary.BigEndian.Uint64(payload[5:])
+	e.Serial = binary.BigEndian.Uint64(payload[13:])
+	e.Created = time.Unix(int64(binary.BigEndian.Uint64(payload[21:])), int64(nanosecond)).UTC()
+	return payload[recordFixed:], nil
+}
+
+// validateRecord is Record.Validate, faster for the plain ASCII labels that nearly all records have:
+// opening a store validates every record.
+func validateRecord(r reservation.Record) error {
+	if len(r.Label) <= reservation.MaxLabel && isPlain(r.Label) {
+		r.Label = ""
+	}
+	return r.Validate()
+}
+
+func isPlain(label string) bool {
+	for i := range len(label) {
+		if label[i] < ' ' || label[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// A header describes the whole content; every commit writes it.
+type header struct {
+	revision   reservation.Revision
+	generation uint64 // times that the files were rewritten; (generation, number) orders the copies
+	records    uint32
+	digest     digest
+}
+
+func (h *header) encode() []byte {
+	b := make([]byte, 0, headerSize)
+	b = append(b, formatVersion)
+	b = binary.BigEndian.AppendUint64(b, h.revision.Lineage)
+	b = binary.BigEndian.AppendUint64(b, h.generation)
+	b = binary.BigEndian.AppendUint64(b, h.revision.Number)
+	b = binary.BigEndian.AppendUint32(b, h.records)
+	b = binary.BigEndian.AppendUint64(b, h.digest.a)
+	b = binary.BigEndian.AppendUint64(b, h.digest.b)
+	return seal(spaceMeta, []byte(keyHeader), b)
+}
+
+func decodeHeader(value []byte) (h header, err error) {
+	b, err := unseal(spaceMeta, []byte(keyHeader), value)
+	if err != nil {
+		return h, err
+	}
+	if len(value) != headerSize {
+		return h, fmt.Errorf("wrong length")
+	}
+	h.revision.Lineage = binary.BigEndian.Uint64(b[1:])
+	h.generation = binary.BigEndian.Uint64(b[9:])
+	h.revision.Number = binary.BigEndian.Uint64(b[17:])
+	h.records = binary.BigEndian.Uint32(b[25:])
+	h.digest = digest{binary.BigEndian.Uint64(b[29:]), binary.BigEndian.Uint64(b[37:])}
+	if h.revision == (reservation.Revision{}) {
+		return h, fmt.Errorf("no revision")
+	}
+	return h, nil
+}
+
+// encodeBoots writes the boots, the present one first; none is an empty list.
+func encodeBoots(boots []reservation.Boot) []byte {
+	b := []byte{formatVersion, byte(len(boots))}
+	for _, boot := range boots {
+		b = append(b, byte(len(boot.ID)))
+		b = append(b, boot.ID...)
+		b = append(b, boot.Secret[:]...)
+	}
+	return seal(spaceMeta, []byte(keyBoots), b)
+}
+
+func decodeBoots(value []byte) ([]reservation.Boot, error) {
+	b, err := unseal(spaceMeta, []byte(keyBoots), value)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) < 2 || b[1] > 1+reservation.MaxEarlierBoots {
+		return nil, fmt.Errorf("wrong number of boots")
+	}
+	boots, rest := make([]reservation.Boot, b[1]), b[2:]
+	for i := range boots {
+		if len(rest) < 1 || len(rest) < 1+int(rest[0])+len(boots[i].Secret) || rest[0] == 0 {
+			return nil, fmt.Errorf("wrong length")
+		}
+		end := 1 + int(rest[0])
+		boots[i].ID = string(rest[1:end])
+		end += copy(boots[i].Secret[:], rest[end:])
+		rest = rest[end:]
+	}
+	if len(rest) != 0 {
+		return nil, fmt.Errorf("%d bytes too many", len(rest))
+	}
+	return boots, nil
+}
+
+// encodeDynamic writes the dynamic ranges that are set, by protocol number.
+func encodeDynamic(dynamic [2]pool.Range) []byte {
+	b := []byte{formatVersion}
+	for _, protocol := range pool.Protocols() {
+		if r := dynamic[slot(protocol)]; r.IsValid() {
+			b = append(b, byte(protocol))
+			b = binary.BigEndian.AppendUint16(b, r.First())
+			b = binary.BigEndian.AppendUint16(b, r.Last())
+		}
+	}
+	return seal(spaceMeta, []byte(keyDynamic), b)
+}
+
+func decodeDynamic(value []byte) (dynamic [2]pool.Range, err error) {
+	b, err := unseal(spaceMeta, []byte(keyDynamic), value)
+	if err != nil {
+		return dynamic, err
+	}
+	var previous pool.Protocol
+	for b = b[1:]; len(b) > 0; b = b[5:] {
+		if len(b) < 5 {
+			return dynamic, fmt.Errorf("wrong length")
+		}
+		protocol, first, last := pool.Protocol(b[0]), binary.BigEndian.Uint16(b[1:]), binary.BigEndian.Uint16(b[3:])
+		r, err := pool.RangeFrom(first, int(last)-int(first)+1)
+		if err != nil || !protocol.IsValid() || protocol <= previous {
+			return dynamic, fmt.Errorf("%v %d-%d is no dynamic range", protocol, first, last)
+		}
+		if err := reservation.ValidateDynamic(r); err != nil {
+			return dynamic, err
+		}
+		dynamic[slot(protocol)], previous = r, protocol
+	}
+	return dynamic, nil
+}
