@@ -14,7 +14,7 @@ import (
 )
 
 // TestCommandsWorkAsWritten executes the console and sh blocks of each document in order, in one
-// shell that starts in an empty home. In a console block a line that starts with "$ " is a command,
+// shell that starts in an empty home and prints to a terminal. In a console block a line that starts with "$ " is a command,
 // "> " continues it, and the lines below are what it prints, on either stream: a "…" within a line
 // stands for any text, a line "…" for any number of lines, and a run of blanks for any other, since
 // the width of a table follows its contents. A command fails if and only if its output shows
@@ -177,6 +177,7 @@ var buildCommand = sync.OnceValue(func() error {
 func TestExecuteFindsWhatDiffers(t *testing.T) {
 	for _, c := range []struct{ name, language, text, problem string }{
 		{"same output", "console", "$ echo a   b\na b\n", ""},
+		{"a terminal", "console", "$ test -t 1 && test -t 2 && echo yes\nyes\n", ""},
 		{"both streams in order", "console", "$ echo 1; echo 2 >&2; echo 3\n1\n2\n3\n", ""},
 		{"other output", "console", "$ echo a\nb\n", "shows:\nb"},
 		{"output that is not shown", "console", "$ echo a\n", "printed"},

@@ -19,7 +19,7 @@ import (
 // A shell is one sh that executes the commands of one document, like a reader who types them.
 type shell struct {
 	stdin  io.WriteCloser
-	output chan []byte // what was printed, both streams in the order of their writes; closed at the end
+	output chan []byte // what was printed to its terminal; closed at the end
 	seen   bytes.Buffer
 	marks  int
 }
@@ -39,15 +39,17 @@ make() { command make -n "$@" >/dev/null; }
 trap 'kill $background 2>/dev/null' EXIT
 `
 
-// startShell starts a shell in a folder. It ends with the test.
+// startShell starts a shell in a folder, with a terminal to print to. It ends with the test.
 func startShell(t *testing.T, folder string, environment []string) *shell {
 	t.Helper()
 	program, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("there is no sh on this computer to execute the documents' commands")
 	}
-	reader, writer, err := os.Pipe()
-	require.NoError(t, err)
+	reader, writer, err := openTerminal()
+	if err != nil {
+		t.Skipf("the documents show what berth prints on a terminal, and there is none to be had: %v", err)
+	}
 	command := exec.Command(program)
 	command.Dir, command.Env = folder, environment
 	command.Stdout, command.Stderr = writer, writer
@@ -99,7 +101,7 @@ func (s *shell) run(command string, enough func(output string) bool) (string, in
 	if _, err := io.WriteString(s.stdin, script); err != nil {
 		return "", 0, err
 	}
-	end := regexp.MustCompile(regexp.QuoteMeta(mark) + `(\d+)\n`)
+	end := regexp.MustCompile(regexp.QuoteMeta(mark) + `(\d+)\r?\n`)
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	status, ended := 0, false
@@ -148,6 +150,8 @@ func environment(t *testing.T, home string) []string {
 		"BERTH_TOP":   top(t),
 		"PATH":        programs + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"LC_ALL":      "C.UTF-8",
+		"TERM":        "xterm",
+		"NO_COLOR":    "1",
 		"TZ":          "UTC",
 		"GOCACHE":     goEnvironment(t, "GOCACHE"),
 		"GOMODCACHE":  goEnvironment(t, "GOMODCACHE"),
