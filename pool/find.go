@@ -22,7 +22,7 @@ func (s *PortSet) FindFree(count int, search Search) (Range, bool) {
 		return Range{}, false
 	}
 	query := finder{count: count, align: max(1, search.Align), set: s, avoid: search.Avoid}
-	if s.ports.length > 0 && s.free.top[1].fit(query.even()) < count {
+	if s.ports.length > 0 && s.free.top[1].reach() < reachOf(count, query.even()) {
 		return Range{}, false
 	}
 	first, last := int(within.first), int(within.last)
@@ -48,6 +48,7 @@ type finder struct {
 	avoid []*PortSet
 }
 
+// even reports whether only even ports can begin the run.
 func (f *finder) even() bool { return f.align%2 == 0 }
 
 // find returns the lowest start of a run from first to last that is free in all sets.
@@ -103,46 +104,56 @@ func (f *finder) findIn(set *PortSet, first, last int) int {
 func (t *runTree) runAfter(ports *bitmap, taken uint16, count int, even bool) int {
 	w := uint(taken) / wordBits
 	word := ports.word(w) | upTo(uint(taken))
-	here := runOf(word)
-	if here.fit(even) >= count {
+	here, need := runOf(word), reachOf(count, even)
+	if here.reach() >= need {
 		return int(w)*wordBits + startOf(word, count, even)
 	}
-	before := here.tail(even) // free ports right before end
+	before := usable(here.suffix(), even) // free ports right before end
 	end := int(w+1) * wordBits
 	width := wordBits
 	for i := wordCount + w; i > 1; i, width = i/2, width*2 {
 		if i%2 == 1 {
 			continue
 		}
-		right := t.at(ports, i+1)
-		if before+int(right.prefix()) >= count {
+		right := t.at(i + 1)
+		if before+right.prefix() >= count {
 			return end - before
 		}
-		if right.fit(even) >= count {
+		if right.reach() >= need {
 			return t.descend(ports, i+1, count, even)
 		}
-		if int(right.prefix()) == width {
+		if right.prefix() == width {
 			before += width
 		} else {
-			before = right.tail(even)
+			before = usable(right.suffix(), even)
 		}
 		end += width
 	}
 	return nowhere
 }
 
+// usable returns how many ports at the end of a stretch a run may begin with that goes on after it.
+// The stretch ends at an odd port, so an odd number of ports begins at an odd one.
+func usable(suffix int, even bool) int {
+	if even {
+		return suffix &^ 1
+	}
+	return suffix
+}
+
 // descend returns the lowest port in the stretch of node i from which count ports of the stretch
 // are free, or the lowest even one. There is one.
 func (t *runTree) descend(ports *bitmap, i uint, count int, even bool) int {
+	need := reachOf(count, even)
 	for i < wordCount {
-		left := t.at(ports, 2*i)
-		if left.fit(even) >= count {
+		left := t.at(2 * i)
+		if left.reach() >= need {
 			i = 2 * i
 			continue
 		}
 		i = 2*i + 1
-		right := t.at(ports, i)
-		if before := left.tail(even); before+int(right.prefix()) >= count {
+		before := usable(left.suffix(), even)
+		if before+t.at(i).prefix() >= count {
 			return startOfNode(i) - before
 		}
 	}

@@ -56,7 +56,7 @@ func (p *Pool[V]) Insert(r Range, v V) bool {
 // Delete removes the block of exactly r and returns its value, and whether there was one.
 func (p *Pool[V]) Delete(r Range) (V, bool) {
 	var none V
-	if !p.Overlaps(r) {
+	if p.tree == nil {
 		return none, false
 	}
 	deleted, found := p.tree.Delete(entry[V]{block: r})
@@ -69,10 +69,12 @@ func (p *Pool[V]) Delete(r Range) (V, bool) {
 	}
 	p.blocks.empty(r)
 	p.taken.Remove(r)
-	p.inUse.rangesSet(r, func(used Range) bool {
-		p.taken.Add(used)
-		return true
-	})
+	if p.InUse(r) {
+		p.inUse.rangesSet(r, func(used Range) bool {
+			p.taken.Add(used)
+			return true
+		})
+	}
 	return deleted.value, true
 }
 

@@ -166,7 +166,7 @@ func checkBitmap(t require.TestingT, b *bitmap) {
 
 // slowRun computes the run of a stretch of ports port by port.
 func slowRun(b *bitmap, first, width int) run {
-	var prefix, longest, longestEven uint16
+	prefix, longest, longestEven := 0, 0, 0
 	length, even := 0, 0
 	for port := first; port < first+width; port++ {
 		if port == 0 || b.word(uint(port)/wordBits)>>(port%wordBits)&1 != 0 {
@@ -178,11 +178,11 @@ func slowRun(b *bitmap, first, width int) run {
 			even++
 		}
 		if length == port-first+1 {
-			prefix = uint16(length)
+			prefix = length
 		}
-		longest, longestEven = max(longest, uint16(length)), max(longestEven, uint16(even))
+		longest, longestEven = max(longest, length), max(longestEven, even)
 	}
-	return newRun(prefix, uint16(length), longest, longestEven)
+	return newRun(prefix, length, longest+longestEven)
 }
 
 // checkPortSet fails unless the summaries and every node of the tree are those of the ports.
@@ -197,7 +197,7 @@ func checkPortSet(t require.TestingT, s *PortSet) {
 		for j := i; j > 1; j /= 2 {
 			width /= 2
 		}
-		if got, want := s.free.at(&s.ports, i), slowRun(&s.ports, first, width); got != want {
+		if got, want := s.free.at(i), slowRun(&s.ports, first, width); got != want {
 			require.Failf(t, "the tree is wrong", "node %d, ports %d+%d: got %#x, want %#x", i, first, width, got, want)
 		}
 	}

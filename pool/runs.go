@@ -3,33 +3,37 @@ package pool
 import "math/bits"
 
 // A run tells about the free ports of a stretch of ports: of a word, or of any number of words. It
-// is four lengths of 16 bits, packed so that a node is read, compared and written at once. Port 0
-// counts as taken, so even the length of all ports fits.
+// packs three numbers, so that a node is read, compared and written at once:
+//
+//	bits 0-15   prefix: how many ports are free at the start
+//	bits 16-31  suffix: how many ports are free at the end
+//	bits 32-48  reach: twice the length of the longest free run, less 1 if every run of that length
+//	            begins at an odd port
+//
+// A run of n ports fits into a stretch if its reach is 2n-1 or more, and one that begins at an even
+// port if it is 2n or more: a run that begins at an odd port loses one port then. Port 0 counts as
+// taken, so that even the length of all ports fits 16 bits.
 type run uint64
 
-func newRun(prefix, suffix, longest, even uint16) run {
-	return run(prefix) | run(suffix)<<16 | run(longest)<<32 | run(even)<<48
+const (
+	prefixBits run = 0xffff
+	suffixBits run = 0xffff << 16
+)
+
+func newRun(prefix, suffix, reach int) run {
+	return run(prefix) | run(suffix)<<16 | run(reach)<<32
 }
 
-func (r run) prefix() uint16  { return uint16(r) }       // free ports at the start
-func (r run) suffix() uint16  { return uint16(r >> 16) } // free ports at the end
-func (r run) longest() uint16 { return uint16(r >> 32) } // free ports in the longest run
-func (r run) even() uint16    { return uint16(r >> 48) } // free ports in the longest run that begins at an even port
+func (r run) prefix() int { return int(r & prefixBits) }
+func (r run) suffix() int { return int(r & suffixBits >> 16) }
+func (r run) reach() int  { return int(r >> 32) }
 
-// fit returns the longest run, or the longest one that begins at an even port.
-func (r run) fit(even bool) int {
+// reachOf returns the reach that a run of count ports needs, or one that begins at an even port.
+func reachOf(count int, even bool) int {
 	if even {
-		return int(r.even())
+		return 2 * count
 	}
-	return int(r.longest())
-}
-
-// tail returns the free ports at the end, or those from the first even port of them on.
-func (r run) tail(even bool) int {
-	if even {
-		return int(r.suffix() &^ 1)
-	}
-	return int(r.suffix())
+	return 2*count - 1
 }
 
 // set stores another run and reports whether that changed anything.
@@ -40,25 +44,25 @@ func (r *run) set(other run) bool {
 }
 
 // join returns the run of two stretches of width ports each, the first of which begins at an even port.
-func join(left, right run, width uint16) run {
-	prefix, suffix := left.prefix(), right.suffix()
-	if prefix == width {
-		prefix += right.prefix()
+func join(left, right, width run) run {
+	suffix := left & suffixBits >> 16
+	across := 2*(suffix+right&prefixBits) - suffix&1
+	joined := max(left>>32, right>>32, across)<<32 | left&prefixBits | right&suffixBits
+	if left&prefixBits == width {
+		joined += right & prefixBits
 	}
-	if suffix == width {
-		suffix += left.suffix()
+	if right&suffixBits == width<<16 {
+		joined += left & suffixBits
 	}
-	longest := max(left.longest(), right.longest(), left.suffix()+right.prefix())
-	even := max(left.even(), right.even(), left.suffix()&^1+right.prefix())
-	return newRun(prefix, suffix, longest, even)
+	return joined
 }
 
 // freeRun returns the run of width free ports, the first of which may be port 0.
-func freeRun(width uint16, portZero bool) run {
+func freeRun(width int, portZero bool) run {
 	if portZero {
-		return newRun(0, width-1, width-1, width-2)
+		return newRun(0, width-1, 2*(width-1)-1)
 	}
-	return newRun(width, width, width, width)
+	return newRun(width, width, 2*width)
 }
 
 // evenBits are the bits of the even ports of a word.
@@ -79,18 +83,14 @@ func runOf(taken uint64) run {
 		atLeast[top] = x
 		x &= x >> (1 << top)
 	}
-	starts, longest := ^uint64(0), uint16(0)
+	starts, longest := ^uint64(0), 0
 	for k := top - 1; k >= 0; k-- {
 		if longer := starts & (atLeast[k] >> longest); longer != 0 {
 			starts = longer
 			longest += 1 << k
 		}
 	}
-	even := longest
-	if starts&evenBits == 0 {
-		even-- // every longest run begins at an odd port; without that port it is the longest that does not
-	}
-	return newRun(uint16(bits.TrailingZeros64(taken)), uint16(bits.LeadingZeros64(taken)), longest, even)
+	return newRun(bits.TrailingZeros64(taken), bits.LeadingZeros64(taken), reachOf(longest, starts&evenBits != 0))
 }
 
 // startOf returns the lowest bit of a word from which count bits are free, or the lowest even one.
@@ -108,46 +108,44 @@ func startOf(taken uint64, count int, even bool) int {
 	return bits.TrailingZeros64(starts)
 }
 
-// A runTree is a binary tree of runs over the words of a bitmap, cut in two: a page of nodes for
-// each page of words, and the nodes above. The nodes of a part lie as in a heap: the children of
-// node i are 2i and 2i+1. The zero runTree must be reset before use.
+// A runTree is a binary tree of runs with the words of a bitmap as leaves, cut in two: a page of
+// nodes for each page of words, and the nodes above. The nodes of each part lie as in a heap: 1 is
+// the root, the children of i are 2i and 2i+1. The zero runTree must be reset before use.
 //
 // Like bitmaps, clones share pages of nodes until one of them changes.
 type runTree struct {
-	pages [pageCount]*runPage
-	top   [2 * pageCount]run // 1 is the root; pageCount+p is the run of page p
-	owned uint16             // bit p: nobody else points to pages[p]; only writers look at it
+	pages [pageCount]*runPage // nil: all ports are free
+	top   [2 * pageCount]run  // leaf pageCount+p is the root of page p
+	owned uint16              // bit p: nobody else points to pages[p]; only writers look at it
 }
 
-// A runPage holds the inner nodes above the words of a page; its leaves, pageWords and up, are not
-// kept but computed from the words. A nil page means that all its ports are free.
-type runPage [pageWords]run
+type runPage [2 * pageWords]run // leaf pageWords+w is the run of word w
 
 // reset makes all ports free.
 func (t *runTree) reset() {
 	*t = runTree{}
-	for p := range pageCount {
-		t.top[pageCount+p] = freeRun(pageBits, p == 0)
-	}
-	for i := pageCount - 1; i > 0; i-- {
+	fillFree(t.top[:], wordCount*wordBits, true)
+}
+
+// fillFree makes all ports of a tree free, width of them, the first of which may be port 0.
+func fillFree(nodes []run, width int, portZero bool) {
+	for i := 1; i < len(nodes); i++ {
 		depth := bits.Len(uint(i)) - 1
-		t.top[i] = join(t.top[2*i], t.top[2*i+1], uint16(1<<(15-depth)))
+		leftmost := i == 1<<depth
+		nodes[i] = freeRun(width>>depth, portZero && leftmost)
 	}
 }
 
-// at returns node i of the whole tree: the root is 1, the children of i are 2i and 2i+1, and the
+// at returns node i of the whole tree: 1 is the root, the children of i are 2i and 2i+1, and the
 // leaves, wordCount and up, are the words.
-func (t *runTree) at(ports *bitmap, i uint) run {
-	switch {
-	case i < 2*pageCount:
+func (t *runTree) at(i uint) run {
+	if i < 2*pageCount {
 		return t.top[i]
-	case i >= wordCount:
-		return runOf(ports.taken(i - wordCount))
 	}
 	below := bits.Len(i) - bits.Len(pageCount) // levels below the root of the page
 	number, offset := i>>below-pageCount, i&(1<<below-1)
 	if p := t.pages[number%pageCount]; p != nil {
-		return p[(1<<below+offset)%pageWords]
+		return p[(1<<below+offset)%(2*pageWords)]
 	}
 	return freeRun(pageBits>>below, number|offset == 0)
 }
@@ -158,43 +156,51 @@ func startOfNode(i uint) int {
 	return int(i-1<<depth) << (16 - depth)
 }
 
-// update repairs the nodes above the ports of r. It stops climbing where nothing changes any more,
-// which among many blocks is soon: a run that ends or begins there is seldom the longest around.
+// update repairs the leaves of the ports of r and the nodes above them.
 func (t *runTree) update(ports *bitmap, r Range) {
 	changed := false
-	firstPage, lastPage := pagesOf(r)
-	for number := firstPage; number <= lastPage; number++ {
-		if ports.owned&(1<<number) != 0 { // else nothing has changed here
-			changed = t.updatePage(ports, number, spanOf(r, number)) || changed
+	first, last := pagesOf(r)
+	for number := first; number <= last; number++ {
+		if ports.owned&(1<<number) == 0 {
+			continue // nothing has changed here
+		}
+		nodes := t.writable(number)
+		if updatePage(nodes, ports, number, spanOf(r, number)) {
+			t.top[pageCount+number] = nodes[1]
+			changed = true
 		}
 	}
-	first, last := (pageCount+firstPage)/2, (pageCount+lastPage)/2
-	for width := uint16(pageBits); changed && first > 0; first, last, width = first/2, last/2, width*2 {
-		changed = false
-		for i := first; i <= last; i++ {
-			changed = t.top[i].set(join(t.top[2*i], t.top[2*i+1], width)) || changed
-		}
+	if changed {
+		climb(t.top[:], pageCount+first, pageCount+last, pageBits)
 	}
 }
 
-// updatePage repairs the nodes above part, a part of a page, and reports whether the page's root changed.
-func (t *runTree) updatePage(ports *bitmap, number uint, part span) bool {
-	nodes, changed := t.writable(number), false
-	first, last := (pageWords+part.first)/2, (pageWords+part.last)/2
-	for i := first; i <= last; i++ {
-		w := number*pageWords + 2*i - pageWords
-		joined := join(runOf(ports.taken(w)), runOf(ports.taken(w+1)), wordBits)
-		changed = nodes[i%pageWords].set(joined) || changed
+// updatePage repairs the leaves of a part of a page and the nodes above them. It reports whether
+// the root of the page changed.
+func updatePage(nodes *runPage, ports *bitmap, number uint, part span) bool {
+	changed := false
+	for w := part.first; w <= part.last; w++ {
+		leaf := runOf(ports.taken(number*pageWords + w))
+		changed = nodes[(pageWords+w)%(2*pageWords)].set(leaf) || changed
 	}
-	first, last = first/2, last/2
-	for width := uint16(2 * wordBits); changed && first > 0; first, last, width = first/2, last/2, width*2 {
-		changed = false
+	return changed && climb(nodes[:], pageWords+part.first, pageWords+part.last, wordBits)
+}
+
+// climb repairs the nodes above those from first to last, which are width ports wide each. It
+// stops where nothing changes, which among many blocks is soon: a run that ends or begins there is
+// seldom the longest around. It reports whether the root changed.
+func climb(nodes []run, first, last uint, width run) bool {
+	for ; first > 1; width *= 2 {
+		first, last = first/2, last/2
+		changed := false
 		for i := first; i <= last; i++ {
-			joined := join(nodes[2*i%pageWords], nodes[(2*i+1)%pageWords], width)
-			changed = nodes[i%pageWords].set(joined) || changed
+			changed = nodes[i].set(join(nodes[2*i], nodes[2*i+1], width)) || changed
+		}
+		if !changed {
+			return false
 		}
 	}
-	return changed && t.top[pageCount+number].set(nodes[1])
+	return true
 }
 
 // writable returns a page of nodes that nobody else points to.
@@ -204,10 +210,7 @@ func (t *runTree) writable(number uint) *runPage {
 		if shared := t.pages[number]; shared != nil {
 			*p = *shared
 		} else {
-			for i := 1; i < pageWords; i++ {
-				depth := bits.Len(uint(i)) - 1
-				p[i] = freeRun(pageBits>>depth, number == 0 && i == 1<<depth)
-			}
+			fillFree(p[:], pageBits, number == 0)
 		}
 		t.pages[number] = p
 		t.owned |= 1 << number
