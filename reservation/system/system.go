@@ -96,6 +96,9 @@ func Open(ctx context.Context, options *Options) (*Computer, error) {
 			return nil, fmt.Errorf("%w; Options.BootID can name one", err)
 		}
 	}
+	if err := (reservation.Boot{ID: bootID}).Validate(); err != nil {
+		return nil, err
+	}
 	return openEngine(ctx, path, bootID, options)
 }
 

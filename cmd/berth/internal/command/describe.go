@@ -35,6 +35,57 @@ func describeOwner(program string, pid uint32) string {
 	return fmt.Sprintf("%s (pid %d)", program, pid)
 }
 
+// describeConflict says who stands in the way of a call; it is empty if nobody does.
+func describeConflict(conflict *reservation.Conflict) string {
+	var who string
+	switch {
+	case conflict == nil:
+		return ""
+	case conflict.Block != nil:
+		b := conflict.Block
+		who = fmt.Sprintf("%s %s is %s by the %s", b.Protocol, b.Range, stateOfKind(b.Kind), describeBlock(*b))
+	case conflict.Socket != nil:
+		owner := describeOwner(conflict.Socket.Program, conflict.Socket.PID)
+		if owner == "" {
+			owner = hiddenOwner
+		}
+		who = fmt.Sprintf("port %d is in use by %s", conflict.Socket.Port, owner)
+	}
+	if conflict.Others > 0 {
+		who += fmt.Sprintf(", and %d more are in the way", conflict.Others)
+	}
+	return who
+}
+
+// hiddenOwner is who owns a socket that the system does not let us see behind.
+const hiddenOwner = "a program that this user may not see"
+
+// stateOfKind says what a block of that kind makes its ports.
+func stateOfKind(kind reservation.Kind) string {
+	if kind == reservation.Exclusion {
+		return stateExcluded
+	}
+	return stateReserved
+}
+
+// describeBlock says what a block is: kind, label, since when, by whom.
+func describeBlock(b reservation.Block) string {
+	what := b.Kind.String() + " reservation"
+	if b.Kind == reservation.Exclusion {
+		what = describeKind(b)
+	}
+	if b.Label != "" {
+		what += fmt.Sprintf(" %q", b.Label)
+	}
+	if !b.Created.IsZero() {
+		what += " of " + formatTime(b.Created)
+	}
+	if owner := describeOwner(b.Program, b.PID); owner != "" {
+		what += " by " + owner
+	}
+	return what
+}
+
 // plural returns "1 port", "2 ports".
 func plural(n int, noun string) string {
 	if n == 1 {
@@ -90,23 +141,7 @@ func blocksClause(e *reservation.Explanation) string {
 		return "taken by " + plural(len(e.Blocks), "block")
 	}
 	b := e.Blocks[0]
-	what := b.Kind.String() + " reservation"
-	state := "reserved"
-	if b.Kind == reservation.Exclusion {
-		what, state = "exclusion", "excluded from automatic assignment"
-		if b.Store == reservation.ActiveStore {
-			what = "exclusion until the next restart"
-		}
-	}
-	if b.Label != "" {
-		what += fmt.Sprintf(" %q", b.Label)
-	}
-	if !b.Created.IsZero() {
-		what += " of " + formatTime(b.Created)
-	}
-	if owner := describeOwner(b.Program, b.PID); owner != "" {
-		what += " by " + owner
-	}
+	state, what := stateOfKind(b.Kind), describeBlock(b)
 	switch {
 	case b.Range == e.Range:
 		return state + " by the " + what
@@ -140,7 +175,7 @@ func describeOwners(holders []reservation.Holder) string {
 			seen[holder.PID] = true
 			owner := describeOwner(holder.Program, holder.PID)
 			if owner == "" {
-				owner = "a program that this user may not see"
+				owner = hiddenOwner
 			}
 			owners = append(owners, owner)
 		}

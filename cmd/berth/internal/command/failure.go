@@ -23,53 +23,63 @@ func (inv *invocation) printFailure(err error) {
 // describe says in a sentence what happened, to which ports, and who stands in the way.
 func describe(err error) string {
 	var refused *reservation.Error
-	if !errors.As(err, &refused) {
-		return withoutCondition(err)
+	var busy *store.BusyError
+	switch {
+	case errors.As(err, &refused):
+		return "cannot " + describeCall(refused) + ": " + describeReason(refused)
+	case errors.As(err, &busy):
+		holder := describeOwner(busy.Program, uint32(busy.PID))
+		if holder == "" {
+			holder = "another program"
+		}
+		return fmt.Sprintf("the store %s is held by %s", busy.Path, holder)
 	}
-	asked := "cannot " + verbs[refused.Op]
-	if verbs[refused.Op] == "" {
-		asked = "cannot " + refused.Op
-	}
-	if refused.Protocol != 0 {
-		asked += " " + refused.Protocol.String()
-	}
-	if refused.Range.IsValid() {
-		asked += " " + refused.Range.String()
-	}
-	return asked + ": " + reason(refused)
+	return withoutCondition(err)
 }
 
 // verbs are the engine's operations as a user of the command knows them.
 var verbs = map[string]string{
-	"create":    "reserve",
-	"delete":    "release",
-	"lookup":    "look up",
-	"associate": "use the token for",
-	"bind":      "bind",
-	"open":      "open a socket for",
-	"find":      "find ports of",
+	"create":           "reserve",
+	"delete":           "release",
+	"lookup":           "look up",
+	"delete exclusion": "delete the exclusion",
+	"associate":        "use the token for",
+	"open":             "open a socket for",
+	"listen":           "listen on",
 }
 
-// reason says why, without the words of the conditions, which are for programs.
-func reason(refused *reservation.Error) string {
-	conflict := ""
-	if refused.Conflict != nil {
-		standing := *refused.Conflict
-		standing.Nearest = reservation.Range{} // the next step has it
-		conflict = standing.String()
+// describeCall says what was asked: "reserve udp 50000-50099".
+func describeCall(refused *reservation.Error) string {
+	if refused.Op == "find" {
+		return fmt.Sprintf("find %s ports", refused.Protocol)
 	}
+	call := refused.Op
+	if verb, known := verbs[refused.Op]; known {
+		call = verb
+	}
+	if refused.Protocol != 0 {
+		call += " " + refused.Protocol.String()
+	}
+	if refused.Range.IsValid() {
+		call += " " + refused.Range.String()
+	}
+	return call
+}
+
+// describeReason says why, without the words of the conditions, which are for programs.
+func describeReason(refused *reservation.Error) string {
+	conflict := describeConflict(refused.Conflict)
 	detail := withoutCondition(refused.Err)
 	switch {
 	case errors.Is(refused, reservation.ErrTokenStale):
 		return "the token is of an earlier boot; tokens change when the computer restarts"
-	case errors.Is(refused, reservation.ErrNotFound):
-		if detail == "" || conflict != "" {
-			detail = "there is none of exactly these ports"
+	case errors.Is(refused, reservation.ErrNotFound) && conflict != "":
+		return "these are not exactly its ports: " + conflict
+	case errors.Is(refused, reservation.ErrNotFound) && detail == "":
+		if strings.Contains(refused.Op, "exclu") {
+			return "it is not excluded"
 		}
-		if conflict != "" {
-			detail += "; " + conflict
-		}
-		return detail
+		return "it is not reserved"
 	case errors.Is(refused, reservation.ErrExhausted) && conflict != "":
 		return detail + "; " + conflict
 	case conflict != "":
@@ -125,9 +135,13 @@ func nextForPorts(refused *reservation.Error) string {
 	ports := fmt.Sprintf("%s %s", refused.Protocol, refused.Range)
 	conflict := refused.Conflict
 	switch {
-	case refused.Op == "create" && errors.Is(refused, reservation.ErrInUse):
+	case errors.Is(refused, reservation.ErrInUse):
 		if conflict != nil && conflict.Nearest.IsValid() {
-			return fmt.Sprintf("The nearest free block of that size: berth reserve %s %s", refused.Protocol, conflict.Nearest)
+			command := "reserve"
+			if refused.Op == "exclude" {
+				command = "exclude add"
+			}
+			return fmt.Sprintf("The nearest free block of that size: berth %s %s %s", command, refused.Protocol, conflict.Nearest)
 		}
 		return "See who has which port: berth why " + ports
 	case errors.Is(refused, reservation.ErrTokenStale):
@@ -169,6 +183,7 @@ var nextSteps = []struct {
 	{fs.ErrPermission, "Run this as a user who may write the store, PATH, or name another with --store or BERTH_STORE."},
 	{reservation.ErrExhausted, "See what is taken: berth list"},
 	{reservation.ErrUnsupported, "Berth's own engine can: name a store with --store or BERTH_STORE."},
+	{fs.ErrNotExist, "Name another store with --store or BERTH_STORE."},
 	{reservation.ErrInvalid, "A protocol is udp or tcp; a range is 50000-50099, 50000+100 or 50000."},
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,12 +42,23 @@ func printCommands(s *screen, cmd *cobra.Command) {
 	}
 	for _, group := range groups {
 		heading(s, group.Title)
-		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() && sub.GroupID == group.ID || sub.Name() == "help" && sub.GroupID == group.ID {
+		for _, sub := range inOrder(cmd.Commands()) {
+			if sub.GroupID == group.ID && (sub.IsAvailableCommand() || sub.Name() == "help") {
 				s.printf("  %s  %s\n", s.paint(cyan, pad(sub.Name(), 10)), sub.Short)
 			}
 		}
 	}
+}
+
+// inOrder returns commands in the order that help shows them in: what one does first, first.
+func inOrder(commands []*cobra.Command) []*cobra.Command {
+	order := []string{
+		"reserve", "release", "list", "lookup", "why", "find",
+		"check", "backup", "restore", "salvage", "store", "version", "completion", "help",
+	}
+	return slices.SortedStableFunc(slices.Values(commands), func(a, b *cobra.Command) int {
+		return slices.Index(order, a.Name()) - slices.Index(order, b.Name())
+	})
 }
 
 func printFlags(s *screen, title string, flags *pflag.FlagSet) {

@@ -19,8 +19,9 @@ type listenRequest struct {
 	ports    reservation.Range
 	count    int
 	address  netip.Addr
-	reserve  bool              // reserve the ports if they are not
-	token    reservation.Token // 0 means: look it up
+	reserve  bool // reserve the ports if they are not
+	hasToken bool // token was given, else it is looked up
+	token    reservation.Token
 }
 
 func newListen(inv *invocation) *cobra.Command {
@@ -51,6 +52,7 @@ and it shows in little what a program does with the library. Other berth command
 				return misused(cmd, "%q is no IP address; want one such as 127.0.0.1, 0.0.0.0 or ::", address)
 			}
 			if cmd.Flags().Changed("token") {
+				request.hasToken = true
 				if request.token, err = parseToken(cmd, token); err != nil {
 					return err
 				}
@@ -79,7 +81,7 @@ func (inv *invocation) listen(ctx context.Context, request listenRequest) error 
 		}
 	}
 	return inv.readTokens(ctx, func(computer *system.Computer) error {
-		if request.token == 0 {
+		if !request.hasToken {
 			token, err := computer.LookupPersistent(ctx, request.protocol, request.ports)
 			if errors.Is(err, reservation.ErrNotFound) && !request.reserve {
 				return notReservedYet(err, request)
@@ -115,13 +117,19 @@ func (inv *invocation) reserveIfMissing(ctx context.Context, protocol reservatio
 	})
 }
 
-// notReservedYet adds to a failed lookup that listen can reserve, unless another block is in the way.
+// notReservedYet turns a failed lookup into what it means to listen, and adds that listen can
+// reserve, unless another block is in the way.
 func notReservedYet(err error, request listenRequest) error {
 	var refused *reservation.Error
-	if errors.As(err, &refused) && refused.Conflict != nil {
+	if !errors.As(err, &refused) {
 		return err
 	}
-	return &failure{err, fmt.Sprintf("Reserve it first: berth listen %s %s --reserve", request.protocol, request.ports)}
+	listening := *refused
+	listening.Op = "listen"
+	if listening.Conflict != nil {
+		return &listening
+	}
+	return &failure{&listening, fmt.Sprintf("Reserve it first: berth listen %s %s --reserve", request.protocol, request.ports)}
 }
 
 // serve binds the sockets, prints their addresses and echoes until ctx is done. All are bound before

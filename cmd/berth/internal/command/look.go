@@ -152,8 +152,7 @@ func (inv *invocation) printExplanation(e *reservation.Explanation) error {
 }
 
 func newFind(inv *invocation) *cobra.Command {
-	var align int
-	var within string
+	var align, within string
 	cmd := &cobra.Command{
 		Use:   "find PROTOCOL COUNT",
 		Short: "Find a free block of ports; reserves nothing",
@@ -175,19 +174,19 @@ reserves nothing. It looks within %s unless told otherwise.`, reservation.Defaul
 			if err != nil {
 				return err
 			}
-			search := pool.Search{Within: reservation.DefaultDynamic, Align: align}
+			search := pool.Search{Within: reservation.DefaultDynamic}
+			if search.Align, err = parseCount(cmd, "ports to align to", align); err != nil {
+				return err
+			}
 			if cmd.Flags().Changed("within") {
 				if search.Within, err = pool.ParseRange(within); err != nil {
 					return err
 				}
 			}
-			if align < 1 || align > pool.MaxPort {
-				return misused(cmd, "an alignment of %d is not possible; want 1 to %d", align, pool.MaxPort)
-			}
 			return inv.find(cmd, protocol, count, search)
 		},
 	}
-	cmd.Flags().IntVar(&align, "align", 1, "first port is a multiple of `n`")
+	cmd.Flags().StringVar(&align, "align", "1", "first port is a multiple of `n`")
 	cmd.Flags().StringVar(&within, "within", "", "look in this `range`")
 	return cmd
 }

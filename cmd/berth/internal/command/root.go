@@ -27,6 +27,15 @@ programs bind sockets from it by its token, and no other program that asks Berth
   berth release udp 50000-50099                 # give the block back`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // RunE explains unknown commands better
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range []string{"store", "boot"} {
+				if flag := cmd.Flag(name); flag.Changed && flag.Value.String() == "" {
+					return misused(cmd, "--%s is empty", name)
+				}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -46,8 +55,15 @@ programs bind sockets from it by its token, and no other program that asks Berth
 		newListen(inv),
 		newStore(inv), newVersion(inv),
 	)
-	root.SetHelpCommandGroupID(groupMaintain)
+	root.SetHelpCommand(newHelp())
 	root.SetCompletionCommandGroupID(groupMaintain)
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Use = "completion SHELL"
+		completion.Short = "Print a completion script for a shell"
+		completion.Long = "Completion prints a script that completes commands, protocols and the ranges of your blocks.\nIts help for a shell says how to load it."
+		completion.Example = "  source <(berth completion bash)"
+	}
 
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
@@ -61,10 +77,33 @@ programs bind sockets from it by its token, and no other program that asks Berth
 	return root
 }
 
+// newHelp returns the help command, which knows what it has no help for.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show the help of a command",
+		GroupID: groupMaintain,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return names(found), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(cmd.Root(), strings.Join(args, " "))
+			}
+			return found.Help()
+		},
+	}
+}
+
 // newGroup returns a command that only has subcommands.
 func newGroup(use, short, group string, subcommands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     use,
+		Use:     use + " COMMAND",
 		Short:   short,
 		GroupID: group,
 		RunE: func(cmd *cobra.Command, args []string) error {
