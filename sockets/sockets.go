@@ -1,0 +1,112 @@
+// Package sockets binds real sockets from port reservations. What it returns are package net's
+// sockets that give their port back to the engine when they are closed.
+//
+//   - A [ListenConfig] binds in one call, in the shape of [net.ListenConfig].
+//   - A [Socket] goes step by step, in Winsock's order: open, acquire or associate, bind, close.
+//   - A [UDPConn] is a *net.UDPConn, a [TCPListener] a *net.TCPListener, with a Close of their own.
+//
+// The engine says which port, the system whether it can be had. Where the engine may choose, a port
+// that a stranger's socket has is passed over and the next one is tried.
+//
+// Errors are [*reservation.Error] values. Beside the conditions of the engine, [reservation.ErrInvalid]
+// tells of an unknown network, of an address that is not of the network's family or not of this
+// computer; [reservation.ErrInUse] of a port that another socket has; [reservation.ErrDenied] of a
+// port that the system keeps from this user; [reservation.ErrUnsupported] of an address family that
+// the system does not have. The system's own error stays in the chain, so errors.Is with a
+// syscall.Errno and errors.As with a *net.OpError work as they do with package net.
+//
+// # Caveats
+//
+// The descriptor from File is a second one for the same socket. The engine's claim ends with Close,
+// the system's only with the last descriptor.
+//
+// A closed process ([reservation.API].Close) has given back its ports at the engine. Its real sockets
+// stay open until they are closed.
+package sockets
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"github.com/berthkit/berth/reservation"
+)
+
+// A ListenConfig says where sockets are bound from. It may be used many times and by any number of
+// goroutines, as long as nobody changes it.
+type ListenConfig struct {
+	// Process is who binds. It is required.
+	Process reservation.API
+
+	// Token names the reservation to bind from: port 0 then is a free port of its block. The zero
+	// Token names none: port 0 then is a free port of the dynamic range, and a port inside anybody's
+	// reservation is denied.
+	Token reservation.Token
+
+	// Control is called with each real socket before it is bound, as net.ListenConfig's is, once for
+	// every port that is tried. An error from it ends the call. Nil calls nothing.
+	Control func(network, address string, c syscall.RawConn) error
+}
+
+// A UDPConn is a UDP socket whose Close also gives its port back to the engine. Everything else is
+// the *net.UDPConn's own. A UDPConn that is dropped without Close is closed, and its port given
+// back, when the garbage collector finds it.
+type UDPConn struct {
+	*net.UDPConn
+	claim claim
+}
+
+var _ net.PacketConn = (*UDPConn)(nil)
+
+// Close closes the socket and gives the port back. It may be called concurrently: one call does it
+// and returns the system's answer; the others return, when that is done, what net returns for a
+// closed socket, an error that wraps [net.ErrClosed].
+func (c *UDPConn) Close() error { return c.claim.close(c.UDPConn) }
+
+// A TCPListener is a listening TCP socket whose Close also gives its port back to the engine.
+// Everything else is the *net.TCPListener's own. Connections that it has accepted live on without
+// the port, as they do in package net. A TCPListener that is dropped without Close is closed, and
+// its port given back, when the garbage collector finds it.
+type TCPListener struct {
+	*net.TCPListener
+	claim claim
+}
+
+var _ net.Listener = (*TCPListener)(nil)
+
+// Close is for the listener what [UDPConn.Close] is for a UDP socket.
+func (l *TCPListener) Close() error { return l.claim.close(l.TCPListener) }
+
+// A claim is the engine's half of a bound socket.
+type claim struct {
+	endpoint reservation.Endpoint
+	once     sync.Once
+	dropped  runtime.Cleanup // gives the port back if the socket is dropped without Close
+}
+
+// giveBackWhenDropped closes endpoint when the garbage collector finds the real socket, which closes
+// itself then. The system may lag behind the engine there; the port is then passed over as a stranger's.
+func giveBackWhenDropped[S any](socket *S, endpoint reservation.Endpoint) runtime.Cleanup {
+	return runtime.AddCleanup(socket, func(endpoint reservation.Endpoint) { _ = endpoint.Close() }, endpoint)
+}
+
+// close closes the real socket and then, so that nobody is given a port that is still bound, gives
+// the port back.
+func (c *claim) close(socket io.Closer) error {
+	first := false
+	var err error
+	c.once.Do(func() {
+		first = true
+		c.dropped.Stop()
+		err = socket.Close()
+		if backErr := c.endpoint.Close(); err == nil {
+			err = backErr
+		}
+	})
+	if first {
+		return err
+	}
+	return socket.Close()
+}
