@@ -32,13 +32,13 @@ func TestCommandsWorkAsWritten(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			patiently(t, func(t *testing.T) []string { return execute(t, scripts, environment) })
+			patiently(t, func(t *testing.T) *difference { return execute(t, scripts, environment) })
 		})
 	}
 }
 
-// execute runs the blocks of one document and returns what differs from the document.
-func execute(t *testing.T, scripts []block, environment func(t *testing.T, home string) []string) []string {
+// execute runs the blocks of one document and returns the first difference, nil if there is none.
+func execute(t *testing.T, scripts []block, environment func(t *testing.T, home string) []string) *difference {
 	t.Helper()
 	home := t.TempDir()
 	s := startShell(t, home, environment(t, home))
@@ -48,7 +48,7 @@ func execute(t *testing.T, scripts []block, environment func(t *testing.T, home 
 			folder = `cd "$BERTH_TOP"`
 		}
 		if _, status, err := s.run(folder, nil); err != nil || status != 0 {
-			return []string{fmt.Sprintf("%s: cannot %s: status %d, %v", script, folder, status, err)}
+			return &difference{text: fmt.Sprintf("%s: cannot %s: status %d, %v", script, folder, status, err)}
 		}
 		for _, step := range steps(script) {
 			if strings.Contains(step.command, "python3") {
@@ -56,8 +56,9 @@ func execute(t *testing.T, scripts []block, environment func(t *testing.T, home 
 					t.Skipf("%s needs python3, which is not on this computer", script)
 				}
 			}
-			if problem := step.execute(s); problem != "" {
-				return []string{fmt.Sprintf("%s: $ %s\n%s", script, step.command, problem)}
+			if found := step.execute(s); found != nil {
+				found.text = fmt.Sprintf("%s: $ %s\n%s", script, step.command, found.text)
+				return found
 			}
 		}
 	}
@@ -96,23 +97,29 @@ func steps(b block) []step {
 	return list
 }
 
-// execute runs the step and returns what is wrong, or "".
-func (c step) execute(s *shell) string {
+// exitInUse is the exit code of berth for ports that somebody has.
+const exitInUse = 4
+
+// execute runs the step and returns what differs from the document, nil if nothing does.
+func (c step) execute(s *shell) *difference {
 	want := pattern(c.want)
 	var enough func(string) bool
 	if strings.HasSuffix(strings.TrimSpace(c.command), "&") {
 		enough = func(output string) bool { return want.MatchString(tidy(output)) }
 	}
 	output, status, err := s.run(c.command, enough)
+	found := &difference{stranger: status == exitInUse && !showsFailure.MatchString(c.want)}
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%v; it printed:\n%s", err, output)
+		found.text = fmt.Sprintf("%v; it printed:\n%s", err, output)
 	case !c.anything && !want.MatchString(tidy(output)):
-		return fmt.Sprintf("the document shows:\n%s\nthe command printed (status %d):\n%s", c.want, status, output)
+		found.text = fmt.Sprintf("the document shows:\n%s\nthe command printed (status %d):\n%s", c.want, status, output)
 	case (status != 0) != showsFailure.MatchString(c.want):
-		return fmt.Sprintf("status %d; it printed:\n%s", status, output)
+		found.text = fmt.Sprintf("status %d; it printed:\n%s", status, output)
+	default:
+		return nil
 	}
-	return ""
+	return found
 }
 
 var (
@@ -201,13 +208,13 @@ func TestExecuteFindsWhatDiffers(t *testing.T) {
 				}
 				return append(os.Environ(), "HOME="+home, "BERTH_TOP="+root)
 			}
-			problems := execute(t, blocks("x.md", "```"+c.language+"\n"+c.text+"```\n"), environment)
+			found := execute(t, blocks("x.md", "```"+c.language+"\n"+c.text+"```\n"), environment)
 			if c.problem == "" {
-				require.Empty(t, problems)
+				require.Nil(t, found)
 				return
 			}
-			require.Len(t, problems, 1)
-			require.Contains(t, problems[0], c.problem)
+			require.NotNil(t, found)
+			require.Contains(t, found.text, c.problem)
 		})
 	}
 }

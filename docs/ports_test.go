@@ -18,22 +18,27 @@ var examplePorts = pool.MustParseRange("50000-50099")
 // they lie in the range from which Linux serves everybody who binds port 0.
 const attempts = 3
 
-// patiently calls try, which returns what went wrong, again if a stranger's socket was in the way.
-func patiently(t *testing.T, try func(t *testing.T) []string) {
+// A difference is what a document shows and what happened instead.
+type difference struct {
+	text     string
+	stranger bool // another program's socket may be the reason
+}
+
+// patiently calls try, which returns what differs from the document or nil, again if the reason may
+// be a stranger's socket.
+func patiently(t *testing.T, try func(t *testing.T) *difference) {
 	t.Helper()
 	for attempt := 1; ; attempt++ {
 		requirePorts(t)
-		var problems []string
-		t.Run(fmt.Sprintf("attempt %d", attempt), func(t *testing.T) { problems = try(t) })
-		said := strings.Join(problems, "\n")
-		if strings.Contains(said, "is bound by") && attempt < attempts {
-			t.Logf("a socket of another program was in the way, trying once more:\n%s", said)
-			continue
+		var found *difference
+		t.Run(fmt.Sprintf("attempt %d", attempt), func(t *testing.T) { found = try(t) })
+		switch {
+		case found == nil:
+			return
+		case !found.stranger || attempt == attempts:
+			t.Fatal(found.text)
 		}
-		if said != "" {
-			t.Error(said)
-		}
-		return
+		t.Logf("a socket of another program may be in the way, trying once more: %s", found.text)
 	}
 }
 

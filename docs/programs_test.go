@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berthkit/berth/reservation"
 )
 
 // TestProgramsWorkAsWritten compiles each whole Go program of the documents, parses each fragment,
@@ -32,18 +34,26 @@ func TestProgramsWorkAsWritten(t *testing.T) {
 				if i+1 == len(all) || all[i+1].language != "text" || !all[i+1].after {
 					return
 				}
-				patiently(t, func(t *testing.T) []string {
-					home := t.TempDir()
-					run := exec.CommandContext(t.Context(), program)
-					run.Dir, run.Env = home, environment(t, home)
-					output, err := run.CombinedOutput()
-					if err != nil || !pattern(all[i+1].text).MatchString(tidy(string(output))) {
-						return []string{fmt.Sprintf("the document shows:\n%s\nthe program printed (%v):\n%s", all[i+1].text, err, output)}
-					}
-					return nil
-				})
+				patiently(t, func(t *testing.T) *difference { return runProgram(t, program, all[i+1].text) })
 			})
 		}
+	}
+}
+
+// runProgram runs a program in an empty home and returns what differs from the output that the
+// document shows, nil if nothing does.
+func runProgram(t *testing.T, program, want string) *difference {
+	t.Helper()
+	home := t.TempDir()
+	run := exec.CommandContext(t.Context(), program)
+	run.Dir, run.Env = home, environment(t, home)
+	output, err := run.CombinedOutput()
+	if err == nil && pattern(want).MatchString(tidy(string(output))) {
+		return nil
+	}
+	return &difference{
+		text:     fmt.Sprintf("the document shows:\n%s\nthe program printed (%v):\n%s", want, err, output),
+		stranger: strings.Contains(string(output), reservation.ErrInUse.Error()),
 	}
 }
 
