@@ -102,14 +102,14 @@ func (h *Host) withNearestOf(ctx context.Context, protocol Protocol, request Req
 // claim puts a block into the pool that nobody sees yet.
 func (e *endpoint) claim(request Request, avoid *pool.PortSet) (*block, error) {
 	h := e.process.host
+	b := &block{protocol: e.protocol, kind: Runtime, label: request.Label, created: h.now().UTC(), serial: h.draw(), owner: e}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r, err := h.admitRuntimeLocked(e, request, avoid)
-	if err != nil {
+	var err error
+	if b.rng, err = h.admitRuntimeLocked(e, request, avoid); err != nil {
 		return nil, err
 	}
-	b := &block{protocol: e.protocol, rng: r, kind: Runtime, label: request.Label, created: h.now().UTC(), owner: e}
-	b.serial, b.token = h.newTokenLocked(b.protocol, b.rng)
+	h.nameLocked(b)
 	h.insertLocked(b)
 	e.held = append(e.held, b)
 	return b, nil
@@ -213,12 +213,20 @@ func (e *endpoint) bind(ctx context.Context, port uint16, try TryBind) (uint16, 
 		if try != nil {
 			_, err = try(claimed)
 		}
-		retry := port == 0 && errors.Is(err, ErrInUse) && ctx.Err() == nil
-		if err := e.endBind(claimed, err == nil, retry); err != nil {
+		taken := errors.Is(err, ErrInUse)
+		if taken && ctx.Err() != nil {
+			err, taken = ctx.Err(), false
+		}
+		if err := e.endBind(claimed, err == nil, taken && port == 0); err != nil {
 			return 0, err
 		}
-		if !retry {
-			return claimed, h.nameStranger(ctx, e.protocol, claimed, err)
+		switch {
+		case err == nil:
+			return claimed, nil
+		case taken && port != 0:
+			return 0, h.nameStranger(ctx, e.protocol, port, err)
+		case !taken:
+			return 0, err
 		}
 		if avoid == nil {
 			avoid = h.strangers(ctx, e)
@@ -308,7 +316,7 @@ func (h *Host) withStranger(ctx context.Context, e *endpoint, avoid *pool.PortSe
 
 // nameStranger adds to the error of a bind who has the port.
 func (h *Host) nameStranger(ctx context.Context, protocol Protocol, port uint16, err error) error {
-	if err == nil || !errors.Is(err, ErrInUse) || h.ports == nil {
+	if h.ports == nil {
 		return err
 	}
 	return &refusal{err, &Conflict{Socket: h.ownerOf(ctx, protocol, port)}}

@@ -35,8 +35,10 @@ type Host struct {
 	bootID  string
 	policy  Policy
 	log     *slog.Logger
+	randMu  sync.Mutex // guards rand, which need not be safe for concurrent use
 	rand    io.Reader
 	now     func() time.Time
+	secret  [32]byte // for the tokens of runtime reservations while the boot has none
 
 	// writer is held by whoever talks to the journal: a leader of a shared commit, or a reader that
 	// found the journal changed. Lock order: writer, then mu. No lock is held while a caller's
@@ -61,6 +63,8 @@ type Host struct {
 // New returns the engine of a computer, with what its journal holds. If the journal's boot is not
 // config.BootID a new boot begins: its secret is drawn, so that all tokens change, and the
 // exclusions of the active store end. That is one commit, whatever the number of reservations.
+//
+// On an error the journal stays open and the caller's.
 //
 // A journal that refuses to be written with ErrDenied is read only: everything works that changes
 // nothing; tokens are unknown if no boot has begun in it.
@@ -106,6 +110,7 @@ func New(ctx context.Context, config Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.secret = h.drawSecret()
 	if err := h.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -126,10 +131,7 @@ func (h *Host) begin(ctx context.Context) error {
 			h.adopt(image)
 			return nil
 		}
-		edits := []Edit{{Op: EditBoot, Boot: Boot{ID: h.bootID}}}
-		if _, err := io.ReadFull(h.rand, edits[0].Boot.Secret[:]); err != nil {
-			return fmt.Errorf("draw the boot's secret: %w", err)
-		}
+		edits := []Edit{{Op: EditBoot, Boot: Boot{ID: h.bootID, Secret: h.drawSecret()}}}
 		for _, record := range image.Records {
 			if record.Kind == Exclusion && record.Store == ActiveStore {
 				edits = append(edits, Edit{Op: EditDelete, Record: record})
@@ -180,15 +182,28 @@ func (h *Host) Close() error {
 	return h.journal.Close()
 }
 
-// draw returns 64 random bits. A source that fails would make tokens guessable, so it must not.
+// draw returns 64 random bits. If Config.Rand fails the system's source, which cannot, takes its
+// place: a token that can be guessed would be worse than one that cannot be replayed.
 func (h *Host) draw() uint64 {
+	h.randMu.Lock()
+	defer h.randMu.Unlock()
 	var bits [8]byte
 	if _, err := io.ReadFull(h.rand, bits[:]); err != nil {
-		panic(fmt.Sprintf("reservation: Config.Rand failed: %v", err))
+		h.log.Warn("Config.Rand failed; crypto/rand takes its place", "error", err)
+		h.rand = rand.Reader
+		return randomLineage()
 	}
 	return binary.LittleEndian.Uint64(bits[:])
 }
 
+func (h *Host) drawSecret() (secret [32]byte) {
+	for i := 0; i < len(secret); i += 8 {
+		binary.LittleEndian.PutUint64(secret[i:], h.draw())
+	}
+	return secret
+}
+
+// randomLineage returns 64 bits from the system's source.
 func randomLineage() uint64 {
 	var bits [8]byte
 	rand.Read(bits[:]) // never fails: see crypto/rand

@@ -66,7 +66,8 @@ func (p *Process) create(ctx context.Context, b *block) error {
 		err = h.admitSockets(ctx, b.protocol, b.rng)
 	}
 	if err == nil {
-		err = h.submit(ctx, h.creation(p, b))
+		b.created, b.serial = h.now().UTC(), h.draw()
+		err = h.submit(ctx, h.creation(b))
 	}
 	if err != nil {
 		return h.withNearest(ctx, b.protocol, b.rng, err)
@@ -74,7 +75,7 @@ func (p *Process) create(ctx context.Context, b *block) error {
 	// What is durable is taken back even if the caller has lost interest.
 	ctx = context.WithoutCancel(ctx)
 	if busy := h.admitSockets(ctx, b.protocol, b.rng); busy != nil {
-		if err := h.submit(ctx, h.deletion(p, b)); err != nil {
+		if err := h.submit(ctx, h.deletion(b)); err != nil {
 			return fmt.Errorf("%w; the reservation was made and could not be taken back: %w", busy, err)
 		}
 		return h.withNearest(ctx, b.protocol, b.rng, busy)
@@ -83,22 +84,18 @@ func (p *Process) create(ctx context.Context, b *block) error {
 }
 
 // creation returns the change that makes b.
-func (h *Host) creation(p *Process, b *block) *change {
+func (h *Host) creation(b *block) *change {
 	return &change{
 		prepare: func() ([]Edit, error) {
-			switch {
-			case p.closed.Load():
-				return nil, ErrClosed
-			case h.boot.ID == "" && b.kind == Persistent:
+			if h.boot.ID == "" && b.kind == Persistent {
 				return nil, h.refuseToken()
 			}
 			if err := h.admitPersistentLocked(b); err != nil {
 				return nil, err
 			}
-			b.gone, b.created = false, h.now().UTC()
-			b.serial, b.token = h.newTokenLocked(b.protocol, b.rng)
-			if b.kind == Exclusion {
-				b.token = 0
+			b.gone = false
+			if b.kind == Persistent {
+				h.nameLocked(b)
 			}
 			h.insertLocked(b)
 			return []Edit{{Op: EditPut, Record: b.record()}}, nil
@@ -114,13 +111,10 @@ func (h *Host) creation(p *Process, b *block) *change {
 }
 
 // deletion returns the change that ends the block which want describes.
-func (h *Host) deletion(p *Process, want *block) *change {
+func (h *Host) deletion(want *block) *change {
 	var b *block
 	return &change{
 		prepare: func() (_ []Edit, err error) {
-			if p.closed.Load() {
-				return nil, ErrClosed
-			}
 			if b, err = h.admitEndLocked(want); err != nil {
 				return nil, err
 			}
@@ -205,7 +199,7 @@ func (p *Process) end(ctx context.Context, want *block) error {
 	if err := p.admitAdministrator(checkRange(want.protocol, want.rng)); err != nil {
 		return err
 	}
-	return p.host.submit(ctx, p.host.deletion(p, want))
+	return p.host.submit(ctx, p.host.deletion(want))
 }
 
 // Dynamic returns the range that automatic assignment draws from.

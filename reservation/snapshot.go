@@ -2,7 +2,6 @@ package reservation
 
 import (
 	"context"
-	"encoding/binary"
 	"slices"
 
 	"github.com/berthkit/berth/pool"
@@ -101,6 +100,14 @@ func (h *Host) reload(ctx context.Context) error {
 // If the journal's boot is another than ours (it is read only and nobody has begun ours yet, or
 // another boot has begun since) its secret and its active exclusions mean nothing to us.
 func (h *Host) adopt(image *Image) {
+	for _, record := range h.merge(image) {
+		h.log.Warn("another host reserved ports of a runtime reservation of ours; it counts when ours ends",
+			"protocol", record.Protocol, "range", record.Range)
+	}
+}
+
+// merge does adopt's work and returns the records that have to wait.
+func (h *Host) merge(image *Image) (hidden []Record) {
 	ours := image.Boot
 	if ours.ID != h.bootID {
 		ours = Boot{}
@@ -141,26 +148,26 @@ func (h *Host) adopt(image *Image) {
 		if b, present := space.blocks.Get(record.Range); present && b.key() == key(record) {
 			continue
 		}
-		h.insertRecordLocked(space, record)
+		if !h.insertRecordLocked(space, record) {
+			hidden = append(hidden, record)
+		}
 	}
+	return hidden
 }
 
 // newMaker returns the maker of the boot's tokens. Where no boot has begun it makes tokens for
 // runtime reservations only, from a secret that dies with the host.
 func (h *Host) newMaker() *tokenMaker {
-	boot := h.boot
-	if boot.ID == "" {
-		for i := 0; i < len(boot.Secret); i += 8 {
-			binary.LittleEndian.PutUint64(boot.Secret[i:], h.draw())
-		}
+	if h.boot.ID == "" {
+		return newTokenMaker(Boot{Secret: h.secret})
 	}
-	return newTokenMaker(boot)
+	return newTokenMaker(h.boot)
 }
 
 // insertRecordLocked makes a block of a record that is durable. A runtime block of ours may stand in
 // its way if another host committed the record without seeing our sockets; the runtime block is
 // alive, so the record waits for its end.
-func (h *Host) insertRecordLocked(space *portSpace, record Record) {
+func (h *Host) insertRecordLocked(space *portSpace, record Record) bool {
 	b := &block{
 		protocol: record.Protocol, rng: record.Range, kind: record.Kind, store: record.Store,
 		label: record.Label, created: record.Created, serial: record.Serial,
@@ -170,19 +177,16 @@ func (h *Host) insertRecordLocked(space *portSpace, record Record) {
 	}
 	b.public.Store(true)
 	if !h.insertLocked(b) {
-		h.log.Warn("another host reserved ports of our runtime reservation", "protocol", record.Protocol, "range", record.Range)
 		space.hidden = append(space.hidden, record)
+		return false
 	}
+	return true
 }
 
 func (h *Host) unhideLocked(space *portSpace) {
 	hidden := space.hidden
 	space.hidden = nil
 	for _, record := range hidden {
-		if space.blocks.Overlaps(record.Range) {
-			space.hidden = append(space.hidden, record)
-			continue
-		}
 		h.insertRecordLocked(space, record)
 	}
 }

@@ -110,13 +110,14 @@ func (h *Host) removeLocked(b *block) {
 	h.unhideLocked(h.spaces[b.protocol])
 }
 
-// newTokenLocked draws serials until the token is of nobody alive.
-func (h *Host) newTokenLocked(protocol Protocol, r Range) (serial uint64, token Token) {
+// nameLocked gives b its token. Its serial counts on in the (in practice unseen) case that somebody
+// alive has that token.
+func (h *Host) nameLocked(b *block) {
 	for {
-		serial = h.draw()
-		token = h.maker.token(protocol, r, serial)
-		if h.tokens[token] == nil {
-			return serial, token
+		b.token = h.maker.token(b.protocol, b.rng, b.serial)
+		if h.tokens[b.token] == nil {
+			return
 		}
+		b.serial++
 	}
 }

@@ -45,7 +45,7 @@ func parseInstance(raw []byte) (reservation.Reservation, error) {
 	}
 	r, err := pool.RangeFrom(binary.BigEndian.Uint16(raw[0:]), int(binary.LittleEndian.Uint16(raw[2:])))
 	if err != nil {
-		return reservation.Reservation{}, fmt.Errorf("Windows returned a strange reservation: %w", err)
+		return reservation.Reservation{}, fmt.Errorf("no reservation can be read from what Windows returned: %w", err)
 	}
 	token := reservation.Token(binary.LittleEndian.Uint64(raw[8:]))
 	if token == 0 {
