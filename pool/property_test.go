@@ -56,7 +56,7 @@ func drawSearch(t *rapid.T, avoid ...*PortSet) Search {
 func drawFragments(t *rapid.T, put func(Range)) {
 	first := int(drawPort(t, "fragments"))
 	pattern := rapid.SliceOfN(rapid.IntRange(1, 9), 2, 12).Draw(t, "pattern")
-	end := min(first+rapid.SampledFrom([]int{100, 1000, 20000}).Draw(t, "length"), MaxPort)
+	end := min(first+rapid.SampledFrom([]int{100, 1000, 5000}).Draw(t, "length"), MaxPort)
 	for i, port := 0, first; port <= end; i++ {
 		length := pattern[i%len(pattern)]
 		if i%2 == 0 {

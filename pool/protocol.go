@@ -14,6 +14,7 @@ package pool
 import (
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 )
 
@@ -90,7 +91,16 @@ type ParseError struct {
 }
 
 func (e *ParseError) Error() string {
-	return fmt.Sprintf("invalid %s %q: %s", e.What, e.Input, e.Reason)
+	return fmt.Sprintf("invalid %s %s: %s", e.What, quote(e.Input), e.Reason)
+}
+
+// quote puts s in quotes, and cuts it where it is longer than anybody wants to read.
+func quote(s string) string {
+	const longest = 64
+	if len(s) > longest {
+		return strconv.Quote(s[:longest]) + "..."
+	}
+	return strconv.Quote(s)
 }
 
 // Unwrap returns [ErrInvalid].

@@ -56,7 +56,7 @@ func ParseRange(s string) (Range, error) {
 		}
 		n, err := parseDecimal(count)
 		if err != nil {
-			return Range{}, rangeError(s, fmt.Sprintf("%q is not a count of ports", count))
+			return Range{}, rangeError(s, quote(count)+" is not a count of ports")
 		}
 		r, err := RangeFrom(start, n)
 		if err != nil {
@@ -95,11 +95,11 @@ func parsePort(input, digits string) (uint16, error) {
 	n, err := parseDecimal(digits)
 	switch {
 	case err != nil:
-		return 0, rangeError(input, fmt.Sprintf("%q is not a port number; want 50000-50099, 50000+100 or 50000", digits))
+		return 0, rangeError(input, quote(digits)+" is not a port number; want 50000-50099, 50000+100 or 50000")
 	case n == 0:
 		return 0, rangeError(input, reasonPortZero)
 	case n > MaxPort:
-		return 0, rangeError(input, fmt.Sprintf("port %s is above %d", digits, MaxPort))
+		return 0, rangeError(input, fmt.Sprintf("%s is above the highest port, %d", quote(digits), MaxPort))
 	}
 	return uint16(n), nil
 }

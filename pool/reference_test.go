@@ -56,33 +56,36 @@ func (s *slowSet) find(count int, search Search) (Range, bool) {
 	if count < 1 || search.Align < 0 {
 		return Range{}, false
 	}
-	var starts []int
-	for start := int(within.first); start <= int(within.last); start++ {
-		if search.Align <= 1 || start%search.Align == 0 {
-			starts = append(starts, start)
-		}
-	}
-	split, _ := slices.BinarySearch(starts, int(search.From))
-	for _, start := range slices.Concat(starts[split:], starts[:split]) {
-		if s.free(start, count, within, search.Avoid) {
-			return Range{uint16(start), uint16(start + count - 1)}, true
-		}
-	}
-	return Range{}, false
-}
-
-func (s *slowSet) free(start, count int, within Range, avoid []*PortSet) bool {
-	for port := start; port < start+count; port++ {
-		if port > int(within.last) || s[port] {
-			return false
-		}
-		for _, set := range avoid {
-			if set != nil && set.Contains(uint16(port)) {
-				return false
+	free := s.freeFrom(within, search.Avoid)
+	try := func(first, last int) (Range, bool) {
+		for start := first; start <= last; start++ {
+			aligned := search.Align <= 1 || start%search.Align == 0
+			if aligned && free[start] >= count {
+				return Range{uint16(start), uint16(start + count - 1)}, true
 			}
 		}
+		return Range{}, false
 	}
-	return true
+	from := max(int(within.first), int(search.From))
+	if found, ok := try(from, int(within.last)); ok {
+		return found, true
+	}
+	return try(int(within.first), min(from-1, int(within.last)))
+}
+
+// freeFrom returns for each port of within how many ports of within are free from it on.
+func (s *slowSet) freeFrom(within Range, avoid []*PortSet) *[MaxPort + 2]int {
+	free := new([MaxPort + 2]int)
+	for port := int(within.last); port >= int(within.first); port-- {
+		taken := s[port]
+		for _, set := range avoid {
+			taken = taken || set != nil && set.Contains(uint16(port))
+		}
+		if !taken {
+			free[port] = free[port+1] + 1
+		}
+	}
+	return free
 }
 
 // slowPool is a list of blocks and a slowSet of ports in use.
@@ -105,8 +108,11 @@ func (p *slowPool) insert(r Range, value int) bool {
 	if !r.IsValid() || len(p.overlapping(r)) > 0 {
 		return false
 	}
-	p.blocks = append(p.blocks, entry[int]{r, value})
-	slices.SortFunc(p.blocks, func(a, b entry[int]) int { return a.block.Compare(b.block) })
+	place := 0
+	for place < len(p.blocks) && p.blocks[place].block.last < r.first {
+		place++
+	}
+	p.blocks = slices.Insert(p.blocks, place, entry[int]{r, value})
 	return true
 }
 
