@@ -37,6 +37,18 @@ var (
 	ErrTokenStale error = &condition{"the token is of an earlier boot", ErrNotFound}
 )
 
+// The conditions that a [Network] adds.
+var (
+	// ErrAddress is a local address that the computer does not have.
+	ErrAddress = errors.New("the computer has no such address")
+	// ErrRefused is a connection to a port where nobody listens.
+	ErrRefused = errors.New("connection refused")
+	// ErrNotConnected is a transfer on a socket that has no peer.
+	ErrNotConnected = errors.New("not connected")
+	// ErrTooLong is a datagram longer than its buffer, or than a datagram can be.
+	ErrTooLong = errors.New("the datagram is too long")
+)
+
 // A condition is a sentinel that is also a more general one, without repeating its text.
 type condition struct {
 	text    string
