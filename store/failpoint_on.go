@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -52,15 +53,13 @@ func SetFailpoint(hook func(point, detail string) error) {
 // nth time. Its argument is "point=n", as a harness hands it to a child process in an environment variable.
 func KillFailpoint(spec string) (func(point, detail string) error, error) {
 	name, count, _ := strings.Cut(spec, "=")
-	left, err := strconv.Atoi(count)
+	n, err := strconv.Atoi(count)
 	if err != nil {
 		return nil, fmt.Errorf("failpoint %q: want point=n", spec)
 	}
+	var passed atomic.Int64
 	return func(point, _ string) error {
-		if point != name {
-			return nil
-		}
-		if left--; left == 0 {
+		if point == name && passed.Add(1) == int64(n) {
 			process, err := os.FindProcess(os.Getpid())
 			if err != nil {
 				return err

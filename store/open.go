@@ -117,8 +117,8 @@ func closeFindings(findings [2]finding) {
 // page makes a file fall back, in good order, to the commit before its last.
 //
 // A file with one damaged meta page counts only beside the other file: alone it cannot tell whether
-// its last commit is lost. Where both files have one, both were hit by one power cut, in a commit
-// that nobody was told of.
+// its last commit is lost. Where both files have one, and both look torn, one power cut hit both in a
+// commit that nobody was told of.
 func choose(findings [2]finding, path string, initialised bool) (int, error) {
 	a, b := findings[0].reading, findings[1].reading
 	switch {
@@ -130,9 +130,11 @@ func choose(findings [2]finding, path string, initialised bool) (int, error) {
 		return 1, nil
 	case b == nil && a.torn == nil:
 		return 0, nil
-	case a != nil && b != nil && b.content.after(a.content):
+	case a == nil || b == nil:
+	case a.torn != nil && b.torn != nil && !(a.crash && b.crash):
+	case b.content.after(a.content):
 		return 1, nil
-	case a != nil && b != nil:
+	default:
 		return 0, nil
 	}
 	return 0, damageOf(findings, path)
@@ -333,7 +335,9 @@ func linkNew(d *directory, temporary, name string) error {
 	if err := failpoint("link", name); err != nil {
 		return err
 	}
-	if err := d.root.Link(temporary, name); err != nil {
+	if err := d.root.Link(temporary, name); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrPermission) {
+		return d.replace(temporary, name) // a file system without hard links, such as FAT; the name was free a moment ago
+	} else if err != nil {
 		return err
 	}
 	if err := failpoint("unlink", name); err != nil {

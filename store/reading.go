@@ -18,6 +18,7 @@ type reading struct {
 	content *content
 	metas   [2]metaPage
 	torn    *Damage // one of the two meta pages is damaged, so a later commit than the content's may have been lost
+	crash   bool    // and it looks as if a power cut did it
 	pages   uint64  // pages in use, free ones among them
 	free    uint64  // pages in use that nothing refers to
 }
@@ -119,6 +120,10 @@ func decodePages(data []byte, metas [2]metaPage, torn *Damage) (*reading, error)
 		return nil, versionOr(damage)
 	}
 	r := &reading{content: d.content, metas: metas, torn: torn, pages: meta.highWater}
+	if torn != nil {
+		bad := 1 - meta.txid%2
+		r.crash = looksTorn(data[bad*pageSize:(bad+1)*pageSize], bad, meta)
+	}
 	for _, used := range d.used {
 		if !used {
 			r.free++

@@ -76,6 +76,17 @@ func parseMeta(page []byte, id uint64) (metaPage, *Damage) {
 	return m, nil
 }
 
+// looksTorn reports whether a damaged meta page is what a power cut leaves of one that was being
+// written: its fixed part is right, and it is of the transaction before or after that of the other
+// page. A disk writes a sector whole or not at all, so this is rare.
+func looksTorn(page []byte, id uint64, other metaPage) bool {
+	meta := page[pageHeaderSize : pageHeaderSize+metaSize]
+	root, high, txid := order.Uint64(meta[16:]), order.Uint64(meta[40:]), order.Uint64(meta[48:])
+	return order.Uint64(page) == id && order.Uint16(page[8:]) == flagMeta &&
+		order.Uint32(meta) == metaMagic && order.Uint32(meta[4:]) == metaVersion && order.Uint32(meta[8:]) == pageSize &&
+		root >= firstDataPage && root < high && high <= MaxSize/pageSize && (txid+1 == other.txid || txid == other.txid+1)
+}
+
 // foreignOrder reports whether a page is the meta page of a computer of the other byte order.
 func foreignOrder(page []byte) bool {
 	magic := make([]byte, 4)
