@@ -87,7 +87,7 @@ func (h *Host) commit(ctx context.Context, batch []*change) {
 		var admitted, refused []*change
 		var edits []Edit
 		h.mu.Lock()
-		base := h.revision
+		base := *h.revision.Load()
 		for _, c := range batch {
 			its, err := c.prepare()
 			if c.err = err; err != nil {
@@ -103,12 +103,11 @@ func (h *Host) commit(ctx context.Context, batch []*change) {
 		}
 		revision, err := h.journal.Commit(ctx, base, edits)
 		h.mu.Lock()
-		if err == nil {
-			h.revision = revision
-			h.published.Store(nil)
-		}
 		for _, c := range admitted {
 			c.settle(err == nil)
+		}
+		if err == nil {
+			h.advanceLocked(revision)
 		}
 		h.mu.Unlock()
 		if errors.Is(err, ErrStale) {

@@ -163,8 +163,7 @@ func (e *endpoint) withToken(ctx context.Context, token Token, do func(*block) e
 		return err
 	}
 	h := e.process.host
-	view, err := h.view(ctx)
-	if err != nil {
+	if err := h.current(ctx); err != nil {
 		return err
 	}
 	known, err := func() (bool, error) {
@@ -181,7 +180,7 @@ func (e *endpoint) withToken(ctx context.Context, token Token, do func(*block) e
 		return err
 	case token == 0:
 		return fmt.Errorf("%w: token 0 names nothing", ErrNotFound)
-	case view.isStale(token):
+	case h.publish().isStale(token):
 		return fmt.Errorf("%w; look the reservation up again", ErrTokenStale)
 	}
 	return fmt.Errorf("%w: no reservation has this token", ErrNotFound)

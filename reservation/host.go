@@ -47,16 +47,16 @@ type Host struct {
 	waiting queue         // changes that wait for the next commit
 	closing chan struct{} // closed when Close begins
 
-	mu        sync.Mutex // guards everything below and the fields of processes, endpoints and blocks that say so
+	mu        sync.Mutex // guards everything below down to processes and the fields of processes, endpoints and blocks that say so
 	closed    bool
-	revision  Revision // of the journal, that the blocks were built from
-	boot      Boot     // ours, zero while the journal does not say that it has begun
+	boot      Boot // ours, zero while the journal does not say that it has begun
 	earlier   []Boot
 	maker     *tokenMaker
 	spaces    map[Protocol]*portSpace
 	tokens    map[Token]*block
 	processes map[*Process]struct{}
 
+	revision  atomic.Pointer[Revision] // of the journal, that the blocks were built from; written under mu
 	published atomic.Pointer[snapshot] // nil after a change of blocks, until a reader wants it
 }
 

@@ -155,29 +155,33 @@ func (p *Process) lookup(ctx context.Context, protocol Protocol, r Range) (Token
 	if err := checkRange(protocol, r); err != nil {
 		return 0, err
 	}
-	view, err := p.host.view(ctx)
-	if err != nil {
+	h := p.host
+	if err := h.current(ctx); err != nil {
 		return 0, err
 	}
-	b, found := view.blocks[protocol].Get(r)
-	switch {
-	case !found, b.kind != Persistent, !b.public.Load():
-		return 0, p.refuseLookup(protocol, r)
-	case b.token == 0:
-		return 0, p.host.refuseToken()
+	b := h.spaces[protocol].starts.get(r.First())
+	if b == nil || !b.isPersistent(r) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		// Another boot may have been taken over between the two looks.
+		var found bool
+		if b, found = h.spaces[protocol].blocks.Get(r); !found || !b.isPersistent(r) {
+			return 0, &refusal{ErrNotFound, h.spaces[protocol].conflictingBlock(r)}
+		}
+	}
+	if b.token == 0 {
+		return 0, h.refuseToken()
 	}
 	return b.token, nil
+}
+
+func (b *block) isPersistent(r Range) bool {
+	return b.kind == Persistent && b.rng == r && b.public.Load()
 }
 
 // refuseToken says why there are no tokens of persistent reservations.
 func (h *Host) refuseToken() error {
 	return fmt.Errorf("%w: the tokens of this boot are unknown: either no program that may write the store has run since the computer started, or another boot has begun in it since", ErrDenied)
-}
-
-func (p *Process) refuseLookup(protocol Protocol, r Range) error {
-	p.host.mu.Lock()
-	defer p.host.mu.Unlock()
-	return &refusal{ErrNotFound, p.host.spaces[protocol].conflictingBlock(r)}
 }
 
 // DeletePersistent implements [API].

@@ -41,7 +41,7 @@ func (h *Host) publish() *snapshot {
 	if s := h.published.Load(); s != nil {
 		return s
 	}
-	s := &snapshot{revision: h.revision, earlier: h.earlier, blocks: make(map[Protocol]*pool.Pool[*block])}
+	s := &snapshot{revision: *h.revision.Load(), earlier: h.earlier, blocks: make(map[Protocol]*pool.Pool[*block])}
 	for protocol, space := range h.spaces {
 		s.blocks[protocol] = space.blocks.Clone()
 	}
@@ -55,10 +55,7 @@ func (h *Host) current(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.mu.Lock()
-	ours := h.revision
-	h.mu.Unlock()
-	if revision == ours {
+	if revision == *h.revision.Load() {
 		return nil
 	}
 	return h.refresh(ctx)
@@ -75,10 +72,7 @@ func (h *Host) refresh(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	h.mu.Lock()
-	current := h.revision
-	h.mu.Unlock()
-	if revision, err := h.journal.Revision(ctx); err != nil || revision == current {
+	if revision, err := h.journal.Revision(ctx); err != nil || revision == *h.revision.Load() {
 		return err
 	}
 	return h.reload(ctx)
@@ -106,6 +100,13 @@ func (h *Host) adopt(image *Image) {
 	}
 }
 
+// advanceLocked says that the blocks are now those of revision. It comes last: a reader without mu
+// that sees the revision sees the blocks.
+func (h *Host) advanceLocked(revision Revision) {
+	h.published.Store(nil)
+	h.revision.Store(&revision)
+}
+
 // merge does adopt's work and returns the records that have to wait.
 func (h *Host) merge(image *Image) (hidden []Record) {
 	ours := image.Boot
@@ -114,8 +115,8 @@ func (h *Host) merge(image *Image) (hidden []Record) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.published.Store(nil)
-	h.revision, h.earlier = image.Revision, image.Earlier
+	defer h.advanceLocked(image.Revision)
+	h.earlier = image.Earlier
 	sameBoot := h.maker != nil && h.boot == ours
 	if !sameBoot {
 		h.boot = ours

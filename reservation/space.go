@@ -11,6 +11,7 @@ import (
 type portSpace struct {
 	protocol Protocol
 	blocks   *pool.Pool[*block] // also marks the ports in bound as in use
+	starts   startIndex         // the same blocks by first port, for readers without mu
 	bound    map[uint16]*binding
 	dynamic  Range
 	initial  Range    // the dynamic range unless the journal sets one
@@ -43,6 +44,25 @@ type block struct {
 type binding struct {
 	count int // endpoints
 	owner *Process
+}
+
+// A startIndex finds a block by its first port. Anybody may read it; only a holder of mu writes.
+type startIndex [256]atomic.Pointer[[256]atomic.Pointer[block]]
+
+func (s *startIndex) get(first uint16) *block {
+	if page := s[first>>8].Load(); page != nil {
+		return page[first&0xff].Load()
+	}
+	return nil
+}
+
+func (s *startIndex) put(first uint16, b *block) {
+	page := s[first>>8].Load()
+	if page == nil {
+		page = new([256]atomic.Pointer[block])
+		s[first>>8].Store(page)
+	}
+	page[first&0xff].Store(b)
 }
 
 func newPortSpace(protocol Protocol, dynamic Range) *portSpace {
@@ -86,9 +106,11 @@ func (b *block) describe(bound int) Block {
 
 // insertLocked puts a block into its pool. It returns false, and changes nothing, if it overlaps another.
 func (h *Host) insertLocked(b *block) bool {
-	if !h.spaces[b.protocol].blocks.Insert(b.rng, b) {
+	space := h.spaces[b.protocol]
+	if !space.blocks.Insert(b.rng, b) {
 		return false
 	}
+	space.starts.put(b.rng.First(), b)
 	if b.token != 0 {
 		h.tokens[b.token] = b
 	}
@@ -102,12 +124,14 @@ func (h *Host) removeLocked(b *block) {
 		return
 	}
 	b.gone = true
-	h.spaces[b.protocol].blocks.Delete(b.rng)
+	space := h.spaces[b.protocol]
+	space.blocks.Delete(b.rng)
+	space.starts.put(b.rng.First(), nil)
 	if h.tokens[b.token] == b {
 		delete(h.tokens, b.token)
 	}
 	h.published.Store(nil)
-	h.unhideLocked(h.spaces[b.protocol])
+	h.unhideLocked(space)
 }
 
 // nameLocked gives b its token. Its serial counts on in the (in practice unseen) case that somebody
