@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -50,6 +51,9 @@ func parseToken(cmd *cobra.Command, text string) (reservation.Token, error) {
 	token, err := strconv.ParseUint(text, 0, 64)
 	if err != nil || strings.Contains(text, "_") {
 		return 0, misused(cmd, "%q is no token; a token is a number such as 0x0123456789abcdef", text)
+	}
+	if token == 0 {
+		return 0, fmt.Errorf("%w: token 0 names nothing", reservation.ErrNotFound)
 	}
 	return reservation.Token(token), nil
 }

@@ -42,8 +42,7 @@ func describeConflict(conflict *reservation.Conflict) string {
 	case conflict == nil:
 		return ""
 	case conflict.Block != nil:
-		b := conflict.Block
-		who = fmt.Sprintf("%s %s is %s by the %s", b.Protocol, b.Range, stateOfKind(b.Kind), describeBlock(*b))
+		who = fmt.Sprintf("%s %s is %s", conflict.Block.Protocol, conflict.Block.Range, describeBlock(*conflict.Block))
 	case conflict.Socket != nil:
 		owner := describeOwner(conflict.Socket.Program, conflict.Socket.PID)
 		if owner == "" {
@@ -52,7 +51,7 @@ func describeConflict(conflict *reservation.Conflict) string {
 		who = fmt.Sprintf("port %d is in use by %s", conflict.Socket.Port, owner)
 	}
 	if conflict.Others > 0 {
-		who += fmt.Sprintf(", and %d more are in the way", conflict.Others)
+		who += fmt.Sprintf(" (and %d more)", conflict.Others)
 	}
 	return who
 }
@@ -60,20 +59,19 @@ func describeConflict(conflict *reservation.Conflict) string {
 // hiddenOwner is who owns a socket that the system does not let us see behind.
 const hiddenOwner = "a program that this user may not see"
 
-// stateOfKind says what a block of that kind makes its ports.
-func stateOfKind(kind reservation.Kind) string {
-	if kind == reservation.Exclusion {
-		return stateExcluded
-	}
-	return stateReserved
-}
-
-// describeBlock says what a block is: kind, label, since when, by whom.
+// describeBlock says what a block makes its ports: by which reservation, since when, by whom.
 func describeBlock(b reservation.Block) string {
-	what := b.Kind.String() + " reservation"
 	if b.Kind == reservation.Exclusion {
-		what = describeKind(b)
+		what := stateExcluded
+		if !b.Created.IsZero() {
+			what += " since " + formatTime(b.Created)
+		}
+		if b.Store == reservation.ActiveStore {
+			what += " until the next restart"
+		}
+		return what
 	}
+	what := fmt.Sprintf("reserved by the %s reservation", b.Kind)
 	if b.Label != "" {
 		what += fmt.Sprintf(" %q", b.Label)
 	}
@@ -133,7 +131,7 @@ func sentenceOf(e *reservation.Explanation) string {
 	if len(e.InUse) > 0 {
 		clauses = append(clauses, socketsClause(e))
 	}
-	return ports + " is " + strings.Join(clauses, ", and ") + "."
+	return ports + " is " + strings.Join(clauses, ", and is ") + "."
 }
 
 func blocksClause(e *reservation.Explanation) string {
@@ -141,14 +139,13 @@ func blocksClause(e *reservation.Explanation) string {
 		return "taken by " + plural(len(e.Blocks), "block")
 	}
 	b := e.Blocks[0]
-	state, what := stateOfKind(b.Kind), describeBlock(b)
 	switch {
 	case b.Range == e.Range:
-		return state + " by the " + what
+		return describeBlock(b)
 	case b.Range.Covers(e.Range):
-		return fmt.Sprintf("%s, as part of %s, by the %s", state, b.Range, what)
+		return fmt.Sprintf("part of %s, which is %s", b.Range, describeBlock(b))
 	}
-	return fmt.Sprintf("partly %s: %s by the %s", state, b.Range.Intersect(e.Range), what)
+	return fmt.Sprintf("partly taken: %s is %s", b.Range, describeBlock(b))
 }
 
 func socketsClause(e *reservation.Explanation) string {

@@ -39,7 +39,7 @@ func newExcludeDelete(inv *invocation) *cobra.Command {
 		past:  "Deleted the exclusion of",
 		kinds: []reservation.Kind{reservation.Exclusion},
 		run: func(ctx context.Context, e exclusion) error {
-			return inv.end(ctx, e.protocol, e.ports, "delete exclusion", func(computer *system.Computer) error {
+			return inv.end(ctx, e.protocol, e.ports, opDeleteExclusion, func(computer *system.Computer) error {
 				return computer.DeleteExclusion(ctx, e.protocol, e.ports, e.store)
 			})
 		},

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
 	"github.com/berthkit/berth/reservation/system"
 	"github.com/berthkit/berth/store"
@@ -14,17 +15,20 @@ import (
 
 // printFailure prints what happened, then, on lines of their own, what to do next.
 func (inv *invocation) printFailure(err error) {
-	inv.stderr.printf("%s %s\n", inv.stderr.paint(red, "berth:"), describe(err))
+	inv.stderr.printf("%s %s\n", inv.stderr.paint(red, "berth:"), inv.describe(err))
 	if next := inv.nextStep(err); next != "" {
 		inv.stderr.printf("%s\n", next)
 	}
 }
 
 // describe says in a sentence what happened, to which ports, and who stands in the way.
-func describe(err error) string {
+func (inv *invocation) describe(err error) string {
 	var refused *reservation.Error
 	var busy *store.BusyError
+	var damage *store.DamageError
 	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
 	case errors.As(err, &refused):
 		return "cannot " + describeCall(refused) + ": " + describeReason(refused)
 	case errors.As(err, &busy):
@@ -33,24 +37,49 @@ func describe(err error) string {
 			holder = "another program"
 		}
 		return fmt.Sprintf("the store %s is held by %s", busy.Path, holder)
+	case errors.Is(err, store.ErrMissing):
+		return "there is no store at " + inv.storePath()
+	case errors.As(err, &damage):
+		return describeDamage(damage.Damages)
 	}
 	return withoutCondition(err)
 }
 
+// describeDamage lists what is damaged, a line each.
+func describeDamage(damages []store.Damage) string {
+	text := "the store is damaged"
+	for _, damage := range damages {
+		text += "\n  " + damage.String()
+	}
+	return text
+}
+
+// What errors call their operation: the engine's names, and that of listen.
+const (
+	opCreate          = "create"
+	opDelete          = "delete"
+	opLookup          = "lookup"
+	opExclude         = "exclude"
+	opDeleteExclusion = "delete exclusion"
+	opAssociate       = "associate"
+	opBind            = "bind"
+	opFind            = "find"
+	opListen          = "listen"
+)
+
 // verbs are the engine's operations as a user of the command knows them.
 var verbs = map[string]string{
-	"create":           "reserve",
-	"delete":           "release",
-	"lookup":           "look up",
-	"delete exclusion": "delete the exclusion",
-	"associate":        "use the token for",
-	"open":             "open a socket for",
-	"listen":           "listen on",
+	opCreate:          "reserve",
+	opDelete:          "release",
+	opLookup:          "look up",
+	opDeleteExclusion: "delete the exclusion",
+	opAssociate:       "use the token for",
+	opListen:          "listen on",
 }
 
 // describeCall says what was asked: "reserve udp 50000-50099".
 func describeCall(refused *reservation.Error) string {
-	if refused.Op == "find" {
+	if refused.Op == opFind {
 		return fmt.Sprintf("find %s ports", refused.Protocol)
 	}
 	call := refused.Op
@@ -73,13 +102,8 @@ func describeReason(refused *reservation.Error) string {
 	switch {
 	case errors.Is(refused, reservation.ErrTokenStale):
 		return "the token is of an earlier boot; tokens change when the computer restarts"
-	case errors.Is(refused, reservation.ErrNotFound) && conflict != "":
-		return "these are not exactly its ports: " + conflict
-	case errors.Is(refused, reservation.ErrNotFound) && detail == "":
-		if strings.Contains(refused.Op, "exclu") {
-			return "it is not excluded"
-		}
-		return "it is not reserved"
+	case errors.Is(refused, reservation.ErrNotFound) && (conflict != "" || detail == ""):
+		return describeAbsence(refused.Op, conflict)
 	case errors.Is(refused, reservation.ErrExhausted) && conflict != "":
 		return detail + "; " + conflict
 	case conflict != "":
@@ -90,13 +114,26 @@ func describeReason(refused *reservation.Error) string {
 	return detail
 }
 
+// describeAbsence says that there is no such block, and what is there instead.
+func describeAbsence(op, conflict string) string {
+	switch {
+	case conflict != "" && op == opDeleteExclusion:
+		return "there is no such exclusion: " + conflict
+	case conflict != "":
+		return "no reservation has exactly these ports: " + conflict
+	case op == opDeleteExclusion:
+		return "it is not excluded"
+	}
+	return "it is not reserved"
+}
+
 // withoutCondition returns the text of an error without that of the condition that it starts or ends
 // with. It is empty if there is nothing else.
 func withoutCondition(err error) string {
 	text := err.Error()
 	for _, condition := range []error{
 		reservation.ErrTokenStale, reservation.ErrInvalid, reservation.ErrDenied, reservation.ErrUnsupported,
-		reservation.ErrClosed, reservation.ErrNotFound, reservation.ErrExhausted, reservation.ErrInUse, reservation.ErrState,
+		store.ErrDamaged, reservation.ErrClosed, reservation.ErrNotFound, reservation.ErrExhausted, reservation.ErrInUse, reservation.ErrState,
 	} {
 		if !errors.Is(err, condition) {
 			continue
@@ -122,6 +159,14 @@ func (inv *invocation) nextStep(err error) string {
 			return next
 		}
 	}
+	var damage *store.DamageError
+	if errors.As(err, &damage) {
+		return "Bring back a backup: berth store restore FILE\nOr what can still be read: berth store salvage --rebuild"
+	}
+	var unreadable *pool.ParseError
+	if errors.As(err, &unreadable) {
+		return "A protocol is udp or tcp; a range is 50000-50099, 50000+100 or 50000."
+	}
 	for _, row := range nextSteps {
 		if errors.Is(err, row.condition) {
 			return strings.ReplaceAll(row.next, "PATH", inv.storePath())
@@ -138,31 +183,34 @@ func nextForPorts(refused *reservation.Error) string {
 	case errors.Is(refused, reservation.ErrInUse):
 		if conflict != nil && conflict.Nearest.IsValid() {
 			command := "reserve"
-			if refused.Op == "exclude" {
+			if refused.Op == opExclude {
 				command = "exclude add"
 			}
 			return fmt.Sprintf("The nearest free block of that size: berth %s %s %s", command, refused.Protocol, conflict.Nearest)
 		}
 		return "See who has which port: berth why " + ports
+	case errors.Is(refused, reservation.ErrExhausted):
+		return "See who has which port: berth why " + ports
 	case errors.Is(refused, reservation.ErrTokenStale):
 		return "Look the reservation up again: berth lookup " + ports
+	case refused.Op == opAssociate && errors.Is(refused, reservation.ErrInvalid):
+		return "Look up the token of this block: berth lookup " + ports
 	case !errors.Is(refused, reservation.ErrNotFound):
 		return ""
 	case conflict == nil || conflict.Block == nil:
 		return "See what there is: berth list"
 	}
 	held := fmt.Sprintf("%s %s", conflict.Block.Protocol, conflict.Block.Range)
+	command := map[string]string{opDelete: "release", opLookup: "lookup", opListen: "listen"}[refused.Op]
 	switch {
-	case conflict.Block.Kind == reservation.Exclusion && refused.Op != "lookup":
-		next := "Delete the exclusion with: berth exclude delete " + held
+	case conflict.Block.Kind == reservation.Persistent && command != "":
+		return "Name the whole block: berth " + command + " " + held
+	case conflict.Block.Kind == reservation.Exclusion && (refused.Op == opDelete || refused.Op == opDeleteExclusion):
+		next := "Delete the exclusion: berth exclude delete " + held
 		if conflict.Block.Store == reservation.ActiveStore {
 			next += " --active"
 		}
 		return next
-	case refused.Op == "lookup":
-		return "Name the whole block: berth lookup " + held
-	case conflict.Block.Kind == reservation.Persistent:
-		return "Name the whole block: berth release " + held
 	}
 	return "See what there is: berth list"
 }
@@ -173,7 +221,6 @@ var nextSteps = []struct {
 	next      string
 }{
 	{context.Canceled, ""},
-	{store.ErrDamaged, "See what is damaged: berth store check\nThen bring back a backup (berth store restore FILE), or what can be read (berth store salvage --rebuild)."},
 	{store.ErrBusy, "Try again when that program is done. berth list, lookup, why and find work meanwhile."},
 	{store.ErrMissing, "The first reservation creates it: berth reserve udp 50000-50099"},
 	{store.ErrUnsafePath, "Name another store with --store or BERTH_STORE."},
@@ -183,8 +230,7 @@ var nextSteps = []struct {
 	{fs.ErrPermission, "Run this as a user who may write the store, PATH, or name another with --store or BERTH_STORE."},
 	{reservation.ErrExhausted, "See what is taken: berth list"},
 	{reservation.ErrUnsupported, "Berth's own engine can: name a store with --store or BERTH_STORE."},
-	{fs.ErrNotExist, "Name another store with --store or BERTH_STORE."},
-	{reservation.ErrInvalid, "A protocol is udp or tcp; a range is 50000-50099, 50000+100 or 50000."},
+	{reservation.ErrNotFound, "See what there is: berth list"},
 }
 
 // storePath returns the path of the store for a message.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
 	"github.com/berthkit/berth/reservation/system"
 )
@@ -19,9 +18,8 @@ type listenRequest struct {
 	ports    reservation.Range
 	count    int
 	address  netip.Addr
-	reserve  bool // reserve the ports if they are not
-	hasToken bool // token was given, else it is looked up
-	token    reservation.Token
+	reserve  bool              // reserve the ports if they are not
+	token    reservation.Token // 0 means: look it up
 }
 
 func newListen(inv *invocation) *cobra.Command {
@@ -52,7 +50,6 @@ and it shows in little what a program does with the library. Other berth command
 				return misused(cmd, "%q is no IP address; want one such as 127.0.0.1, 0.0.0.0 or ::", address)
 			}
 			if cmd.Flags().Changed("token") {
-				request.hasToken = true
 				if request.token, err = parseToken(cmd, token); err != nil {
 					return err
 				}
@@ -81,7 +78,7 @@ func (inv *invocation) listen(ctx context.Context, request listenRequest) error 
 		}
 	}
 	return inv.readTokens(ctx, func(computer *system.Computer) error {
-		if !request.hasToken {
+		if request.token == 0 {
 			token, err := computer.LookupPersistent(ctx, request.protocol, request.ports)
 			if errors.Is(err, reservation.ErrNotFound) && !request.reserve {
 				return notReservedYet(err, request)
@@ -125,7 +122,7 @@ func notReservedYet(err error, request listenRequest) error {
 		return err
 	}
 	listening := *refused
-	listening.Op = "listen"
+	listening.Op = opListen
 	if listening.Conflict != nil {
 		return &listening
 	}
@@ -143,8 +140,10 @@ func (inv *invocation) serve(ctx context.Context, computer *system.Computer, req
 			return inv.listenFailure(err, request)
 		}
 		if !request.ports.Contains(bound.Port()) {
-			return fmt.Errorf("%w: the token is of another block: it gave port %d, which is not in %s %s",
-				reservation.ErrInvalid, bound.Port(), request.protocol, request.ports)
+			return &failure{
+				fmt.Errorf("%w: the token is of another block: it gave port %d, which is not in %s", reservation.ErrInvalid, bound.Port(), request.ports),
+				fmt.Sprintf("Look up the token of this block: berth lookup %s %s", request.protocol, request.ports),
+			}
 		}
 	}
 	if err := inv.printSockets(request.protocol, server.addresses()); err != nil {
@@ -177,11 +176,14 @@ func (inv *invocation) listenFailure(err error, request listenRequest) error {
 		return err
 	}
 	named := *refused
-	if named.Op == "associate" || named.Op == "bind" && !named.Range.IsValid() {
+	if named.Op == opAssociate || named.Op == opBind && !named.Range.IsValid() {
 		named.Range = request.ports
 	}
+	if named.Op == opBind && errors.Is(err, reservation.ErrInvalid) {
+		return &failure{&named, "Bind an address of this computer: --addr 127.0.0.1, or 0.0.0.0 or :: for all of them."}
+	}
 	if errors.Is(err, reservation.ErrExhausted) && request.count > request.ports.Count() {
-		return &failure{&named, fmt.Sprintf("The block has %s: use --count %d or less.", plural(request.ports.Count(), "port"), min(request.ports.Count(), pool.MaxPort))}
+		return &failure{&named, fmt.Sprintf("The block has %s: use --count %d or less.", plural(request.ports.Count(), "port"), request.ports.Count())}
 	}
 	return &named
 }

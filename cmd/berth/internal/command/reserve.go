@@ -71,7 +71,7 @@ func newRelease(inv *invocation) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return inv.end(cmd.Context(), protocol, r, "delete", func(computer *system.Computer) error {
+			return inv.end(cmd.Context(), protocol, r, opDelete, func(computer *system.Computer) error {
 				if err := computer.DeletePersistent(cmd.Context(), protocol, r); err != nil {
 					return err
 				}

@@ -23,8 +23,12 @@ type screen struct {
 func newScreen(w io.Writer, getenv func(string) string) *screen {
 	file, isFile := w.(*os.File)
 	s := &screen{w: w, isTerminal: isFile && isTerminal(file)}
-	s.hasColours = s.isTerminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
+	s.hasColours = wantsColours(s.isTerminal, getenv)
 	return s
+}
+
+func wantsColours(isTerminal bool, getenv func(string) string) bool {
+	return isTerminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
 }
 
 // Write implements io.Writer.
