@@ -104,6 +104,16 @@ func TestPortSetBehavesAsReference(t *testing.T) {
 				want, wantOK := slow.find(count, search)
 				require.Equal(t, wantOK, ok)
 				require.Equal(t, want, got)
+
+				// The scan that many leaps end in, from the first port on.
+				within, align := drawRange(t, "scan"), drawSearch(t).Align
+				query := finder{count: count, align: max(1, align), set: set, avoid: search.Avoid}
+				want, wantOK = slow.find(count, Search{Within: within, Align: align, Avoid: search.Avoid})
+				start := query.scan(int(within.first), int(within.last))
+				require.Equal(t, wantOK, start != nowhere)
+				if wantOK {
+					require.Equal(t, int(want.first), start)
+				}
 			},
 			"": func(t *rapid.T) {
 				r := drawRange(t, "look")

@@ -171,11 +171,11 @@ func checkBitmap(t require.TestingT, b *bitmap) {
 }
 
 // slowRun computes the run of a stretch of ports port by port.
-func slowRun(b *bitmap, first, width int) run {
+func slowRun(taken *[MaxPort + 1]bool, first, width int) run {
 	prefix, longest, longestEven := 0, 0, 0
 	length, even := 0, 0
 	for port := first; port < first+width; port++ {
-		if port == 0 || b.word(uint(port)/wordBits)>>(port%wordBits)&1 != 0 {
+		if taken[port] {
 			length, even = 0, 0
 			continue
 		}
@@ -197,13 +197,17 @@ func checkPortSet(t require.TestingT, s *PortSet) {
 	if s.ports.length == 0 {
 		return // the tree is not looked at
 	}
+	var taken [MaxPort + 1]bool
+	for port := range taken {
+		taken[port] = port == 0 || s.Contains(uint16(port))
+	}
 	for i := uint(1); i < 2*wordCount; i++ {
 		first := startOfNode(i)
-		width := startOfNode(2*wordCount-1) + wordBits
+		width := len(taken)
 		for j := i; j > 1; j /= 2 {
 			width /= 2
 		}
-		if got, want := s.free.at(i), slowRun(&s.ports, first, width); got != want {
+		if got, want := s.free.at(i), slowRun(&taken, first, width); got != want {
 			require.Failf(t, "the tree is wrong", "node %d, ports %d+%d: got %#x, want %#x", i, first, width, got, want)
 		}
 	}

@@ -93,15 +93,21 @@ func runOf(taken uint64) run {
 	return newRun(bits.TrailingZeros64(taken), bits.LeadingZeros64(taken), reachOf(longest, starts&evenBits != 0))
 }
 
-// startOf returns the lowest bit of a word from which count bits are free, or the lowest even one.
-// There is one.
-func startOf(taken uint64, count int, even bool) int {
+// startsOf returns the bits of a word from which count bits on are free.
+func startsOf(taken uint64, count int) uint64 {
 	starts := ^taken
-	for have := 1; have < count; {
+	for have := 1; have < count && starts != 0; {
 		step := min(have, count-have)
 		starts &= starts >> step
 		have += step
 	}
+	return starts
+}
+
+// startOf returns the lowest bit of a word from which count bits are free, or the lowest even one.
+// There is one.
+func startOf(taken uint64, count int, even bool) int {
+	starts := startsOf(taken, count)
 	if even {
 		starts &= evenBits
 	}
