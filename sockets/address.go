@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
@@ -14,7 +15,8 @@ import (
 
 // checkNetwork returns an error unless network is the protocol's name, alone or with "4" or "6" behind.
 func checkNetwork(protocol reservation.Protocol, network string) error {
-	if name := protocol.String(); network == name || network == name+"4" || network == name+"6" {
+	family, ok := strings.CutPrefix(network, protocol.String())
+	if ok && (family == "" || family == "4" || family == "6") {
 		return nil
 	}
 	return invalid(protocol, 0, "network %q; want %[2]v, %[2]v4 or %[2]v6", network, protocol)

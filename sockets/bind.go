@@ -3,7 +3,6 @@ package sockets
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"syscall"
 
@@ -13,58 +12,46 @@ import (
 // A control is what [ListenConfig.Control] is.
 type control = func(network, address string, c syscall.RawConn) error
 
-func bindUDP(ctx context.Context, endpoint reservation.Endpoint, caller control, network string, laddr net.UDPAddr) (*UDPConn, error) {
+// bindUDP lets the endpoint choose the port and binds a real socket to it.
+func bindUDP(ctx context.Context, endpoint reservation.Endpoint, caller control, network string, laddr *net.UDPAddr) (*UDPConn, error) {
 	prepare := controlOf(endpoint, caller)
-	conn, err := bind(ctx, endpoint, laddr.Port, func(port uint16) (*net.UDPConn, uint16, error) {
-		laddr.Port = int(port)
-		conn, err := listenUDP(ctx, prepare, network, &laddr)
-		if err != nil {
-			return nil, 0, err
-		}
-		return conn, uint16(conn.LocalAddr().(*net.UDPAddr).Port), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &UDPConn{conn, claim{endpoint: endpoint, dropped: giveBackWhenDropped(conn, endpoint)}}, nil
-}
-
-func bindTCP(ctx context.Context, endpoint reservation.Endpoint, caller control, network string, laddr net.TCPAddr) (*TCPListener, error) {
-	prepare := controlOf(endpoint, caller)
-	listener, err := bind(ctx, endpoint, laddr.Port, func(port uint16) (*net.TCPListener, uint16, error) {
-		laddr.Port = int(port)
-		listener, err := listenTCP(ctx, prepare, network, &laddr)
-		if err != nil {
-			return nil, 0, err
-		}
-		return listener, uint16(listener.Addr().(*net.TCPAddr).Port), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &TCPListener{listener, claim{endpoint: endpoint, dropped: giveBackWhenDropped(listener, endpoint)}}, nil
-}
-
-// bind lets the endpoint choose the port and listen open the real socket on it.
-func bind[S io.Closer](ctx context.Context, endpoint reservation.Endpoint, port int, listen func(port uint16) (S, uint16, error)) (S, error) {
-	var socket S
-	opened := false
-	_, err := endpoint.Bind(ctx, uint16(port), func(port uint16) (uint16, error) {
-		s, got, err := listen(port)
+	c := &UDPConn{claim: claim{endpoint: endpoint}}
+	_, err := endpoint.Bind(ctx, uint16(laddr.Port), func(port uint16) (uint16, error) {
+		conn, err := listenUDP(ctx, prepare, network, &net.UDPAddr{IP: laddr.IP, Port: int(port), Zone: laddr.Zone})
 		if err != nil {
 			return 0, withCondition(err)
 		}
-		socket, opened = s, true
-		return got, nil
+		c.UDPConn = conn
+		return uint16(conn.LocalAddr().(*net.UDPAddr).Port), nil
 	})
 	if err == nil {
-		return socket, nil
+		return c, nil
 	}
-	if opened { // the endpoint was closed while the socket was being bound
-		_ = socket.Close()
+	if c.UDPConn != nil { // the endpoint was closed while the socket was being bound
+		_ = c.UDPConn.Close()
 	}
-	var none S
-	return none, err
+	return nil, err
+}
+
+// bindTCP is to TCP what bindUDP is to UDP.
+func bindTCP(ctx context.Context, endpoint reservation.Endpoint, caller control, network string, laddr *net.TCPAddr) (*TCPListener, error) {
+	prepare := controlOf(endpoint, caller)
+	l := &TCPListener{claim: claim{endpoint: endpoint}}
+	_, err := endpoint.Bind(ctx, uint16(laddr.Port), func(port uint16) (uint16, error) {
+		listener, err := listenTCP(ctx, prepare, network, &net.TCPAddr{IP: laddr.IP, Port: int(port), Zone: laddr.Zone})
+		if err != nil {
+			return 0, withCondition(err)
+		}
+		l.TCPListener = listener
+		return uint16(listener.Addr().(*net.TCPAddr).Port), nil
+	})
+	if err == nil {
+		return l, nil
+	}
+	if l.TCPListener != nil { // the endpoint was closed while the socket was being bound
+		_ = l.TCPListener.Close()
+	}
+	return nil, err
 }
 
 // controlOf returns what must see the real socket before it is bound: the endpoint's system, if it

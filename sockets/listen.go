@@ -25,7 +25,7 @@ func (lc *ListenConfig) ListenUDP(ctx context.Context, network string, laddr *ne
 	if err != nil {
 		return nil, err
 	}
-	conn, err := bindUDP(ctx, endpoint, lc.Control, network, *laddr)
+	conn, err := bindUDP(ctx, endpoint, lc.Control, network, laddr)
 	if err != nil {
 		_ = endpoint.Close()
 		return nil, err
@@ -46,7 +46,7 @@ func (lc *ListenConfig) ListenTCP(ctx context.Context, network string, laddr *ne
 	if err != nil {
 		return nil, err
 	}
-	listener, err := bindTCP(ctx, endpoint, lc.Control, network, *laddr)
+	listener, err := bindTCP(ctx, endpoint, lc.Control, network, laddr)
 	if err != nil {
 		_ = endpoint.Close()
 		return nil, err

@@ -69,7 +69,7 @@ func (s *Socket) BindUDP(ctx context.Context, network string, laddr *net.UDPAddr
 	if err := s.check(reservation.UDP, network, laddr.IP, laddr.Port); err != nil {
 		return nil, err
 	}
-	conn, err := bindUDP(ctx, s.endpoint, s.Control, network, *laddr)
+	conn, err := bindUDP(ctx, s.endpoint, s.Control, network, laddr)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *Socket) BindTCP(ctx context.Context, network string, laddr *net.TCPAddr
 	if err := s.check(reservation.TCP, network, laddr.IP, laddr.Port); err != nil {
 		return nil, err
 	}
-	listener, err := bindTCP(ctx, s.endpoint, s.Control, network, *laddr)
+	listener, err := bindTCP(ctx, s.endpoint, s.Control, network, laddr)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,6 @@ package sockets
 import (
 	"io"
 	"net"
-	"runtime"
 	"sync"
 	"syscall"
 
@@ -51,8 +50,8 @@ type ListenConfig struct {
 }
 
 // A UDPConn is a UDP socket whose Close also gives its port back to the engine. Everything else is
-// the *net.UDPConn's own. A UDPConn that is dropped without Close is closed, and its port given
-// back, when the garbage collector finds it.
+// the *net.UDPConn's own. It must be closed: while package net closes sockets that the garbage
+// collector finds, the engine keeps the port until the process is closed.
 type UDPConn struct {
 	*net.UDPConn
 	claim claim
@@ -67,8 +66,7 @@ func (c *UDPConn) Close() error { return c.claim.close(c.UDPConn) }
 
 // A TCPListener is a listening TCP socket whose Close also gives its port back to the engine.
 // Everything else is the *net.TCPListener's own. Connections that it has accepted live on without
-// the port, as they do in package net. A TCPListener that is dropped without Close is closed, and
-// its port given back, when the garbage collector finds it.
+// the port, as they do in package net. It must be closed, as a UDPConn must.
 type TCPListener struct {
 	*net.TCPListener
 	claim claim
@@ -83,13 +81,6 @@ func (l *TCPListener) Close() error { return l.claim.close(l.TCPListener) }
 type claim struct {
 	endpoint reservation.Endpoint
 	once     sync.Once
-	dropped  runtime.Cleanup // gives the port back if the socket is dropped without Close
-}
-
-// giveBackWhenDropped closes endpoint when the garbage collector finds the real socket, which closes
-// itself then. The system may lag behind the engine there; the port is then passed over as a stranger's.
-func giveBackWhenDropped[S any](socket *S, endpoint reservation.Endpoint) runtime.Cleanup {
-	return runtime.AddCleanup(socket, func(endpoint reservation.Endpoint) { _ = endpoint.Close() }, endpoint)
 }
 
 // close closes the real socket and then, so that nobody is given a port that is still bound, gives
@@ -99,7 +90,6 @@ func (c *claim) close(socket io.Closer) error {
 	var err error
 	c.once.Do(func() {
 		first = true
-		c.dropped.Stop()
 		err = socket.Close()
 		if backErr := c.endpoint.Close(); err == nil {
 			err = backErr

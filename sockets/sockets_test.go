@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -270,20 +269,6 @@ func TestCloseOfTheInnerConnKeepsTheClaimUntilClose(t *testing.T) {
 	conn, err = config.ListenUDP(t.Context(), "udp4", loopback(0))
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
-}
-
-// TestDroppedSocketGivesThePortBack leaves sockets to the garbage collector, as net allows.
-func TestDroppedSocketGivesThePortBack(t *testing.T) {
-	process := newProcess(t)
-	_, token := reserve(t, process, pool.UDP, 1)
-	config := &sockets.ListenConfig{Process: process, Token: token}
-	_, err := config.ListenUDP(t.Context(), "udp4", loopback(0))
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		runtime.GC()
-		conn, err := config.ListenUDP(t.Context(), "udp4", loopback(0))
-		return err == nil && conn.Close() == nil
-	}, 10*time.Second, time.Millisecond)
 }
 
 func TestListenTCP(t *testing.T) {
