@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/btree"
+	"github.com/stretchr/testify/require"
 )
 
 // The benchmarks put the pool (core=berth) beside what one would write without it: google/btree
@@ -357,6 +358,11 @@ func BenchmarkFindFree(b *testing.B) {
 		if !within.IsValid() {
 			within = AllPorts
 		}
+		want, fits := pool.FindFree(200, c.search)
+		if start, found := tree.findFree(200, max(1, c.search.Align), within); c.search.From == 0 {
+			require.Equal(b, fits, found)
+			require.True(b, !fits || start == int(want.first))
+		}
 		none := make([]Range, 4096)
 		b.Run("core=berth/"+c.name, func(b *testing.B) {
 			benchRanges(b, none, func(Range) Range {
@@ -377,4 +383,56 @@ func BenchmarkFindFree(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkFindFreeUnaligned looks for an aligned port where none is free but every other port is:
+// all free runs are long enough and none fits.
+func BenchmarkFindFreeUnaligned(b *testing.B) {
+	for _, align := range []int{2, 3, 4, 64} {
+		var blocks []Range
+		for port := align; port <= MaxPort; port += align {
+			blocks = append(blocks, RangeOf(uint16(port)))
+		}
+		pool, tree, words := poolOf(blocks), treeOf(blocks), bitmapOf(blocks)
+		none := make([]Range, 4096)
+		b.Run(fmt.Sprintf("core=berth/align=%d", align), func(b *testing.B) {
+			benchRanges(b, none, func(Range) bool {
+				_, found := pool.FindFree(1, Search{Align: align})
+				return found
+			})
+		})
+		b.Run(fmt.Sprintf("core=btree/align=%d", align), func(b *testing.B) {
+			benchRanges(b, none, func(Range) bool {
+				_, found := tree.findFree(1, align, AllPorts)
+				return found
+			})
+		})
+		b.Run(fmt.Sprintf("core=bitmap/align=%d", align), func(b *testing.B) {
+			benchRanges(b, none, func(Range) bool {
+				_, found := words.findFree(1, align, AllPorts)
+				return found
+			})
+		})
+	}
+}
+
+// BenchmarkFindFreeLeaping looks for a port that is free in the pool and in a set to avoid, where
+// the two take turns and leave none.
+func BenchmarkFindFreeLeaping(b *testing.B) {
+	var blocks []Range
+	var avoid PortSet
+	for port := 1; port <= MaxPort; port++ {
+		if port%2 == 0 {
+			avoid.Add(RangeOf(uint16(port)))
+		} else {
+			blocks = append(blocks, RangeOf(uint16(port)))
+		}
+	}
+	pool, search := poolOf(blocks), Search{Avoid: []*PortSet{&avoid}}
+	b.Run("core=berth", func(b *testing.B) {
+		benchRanges(b, make([]Range, 4096), func(Range) bool {
+			_, found := pool.FindFree(1, search)
+			return found
+		})
+	})
 }

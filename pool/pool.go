@@ -31,8 +31,8 @@ type entry[V any] struct {
 
 func precedes[V any](a, b entry[V]) bool { return a.block.first < b.block.first }
 
-// degree is that of the B-tree: 32 was the fastest or next to it for every block count in
-// docs/benchmarks/pool.md.
+// degree is that of the B-tree. Among 8, 16, 32 and 64 it looks up about as fast as 64, while the
+// first change after a clone copies nodes of half the size.
 const degree = 32
 
 // New returns an empty pool.
