@@ -49,7 +49,8 @@ func (b *bitmap) taken(w uint) uint64 {
 	return b.word(w)
 }
 
-// Masks of the bits of a word on one side of a bit, with it and without it.
+// Masks of the bits on one side of a bit, with it and without it. They serve words of ports and words
+// of the summary alike, since a page has as many words as a word has bits.
 func from(bit uint) uint64   { return ^uint64(0) << (bit % wordBits) }
 func after(bit uint) uint64  { return ^uint64(1) << (bit % wordBits) }
 func upTo(bit uint) uint64   { return ^after(bit) }
@@ -81,9 +82,9 @@ func (b *bitmap) firstSet(first, last uint16) (uint16, bool) {
 		return lowest(w, x, last)
 	}
 	p := w / pageWords
-	words := b.summary[p%pageCount] & from(w) &^ (1 << (w % pageWords))
+	words := b.summary[p%pageCount] & after(w)
 	if words == 0 {
-		later := b.nonEmpty & from(p) &^ (1 << p)
+		later := b.nonEmpty & after(p)
 		if later == 0 {
 			return 0, false
 		}
@@ -178,15 +179,15 @@ func (b *bitmap) rangesSet(r Range, yield func(Range) bool) {
 		return
 	}
 	for first, ok := b.firstSet(r.first, r.last); ok; {
-		clear, found := b.firstClear(first, r.last)
+		end, found := b.firstClear(first, r.last)
 		if !found {
 			yield(Range{first, r.last})
 			return
 		}
-		if !yield(Range{first, clear - 1}) {
+		if !yield(Range{first, end - 1}) {
 			return
 		}
-		first, ok = b.firstSet(clear, r.last)
+		first, ok = b.firstSet(end, r.last)
 	}
 }
 
@@ -196,15 +197,15 @@ func (b *bitmap) rangesClear(r Range, yield func(Range) bool) {
 		return
 	}
 	for first, ok := b.firstClear(r.first, r.last); ok; {
-		set, found := b.firstSet(first, r.last)
+		end, found := b.firstSet(first, r.last)
 		if !found {
 			yield(Range{first, r.last})
 			return
 		}
-		if !yield(Range{first, set - 1}) {
+		if !yield(Range{first, end - 1}) {
 			return
 		}
-		first, ok = b.firstClear(set, r.last)
+		first, ok = b.firstClear(end, r.last)
 	}
 }
 

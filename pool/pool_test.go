@@ -192,6 +192,31 @@ func TestReadersOfClonesNeedNoLock(t *testing.T) {
 	readers.Wait()
 }
 
+// TestReadersDoNotMindAClone reads a pool that nobody changes while it is cloned.
+func TestReadersDoNotMindAClone(t *testing.T) {
+	pool := newPool(t)
+	for i, block := range spread(100) {
+		require.True(t, pool.Insert(block, i))
+	}
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for range 200 {
+				for block := range pool.All() {
+					if _, found := pool.Get(block); !found {
+						t.Errorf("%s is gone", block)
+					}
+				}
+				pool.FindFree(500, Search{Align: 2})
+			}
+		})
+	}
+	for range 200 {
+		pool.Clone()
+	}
+	readers.Wait()
+}
+
 // TestCallsAllocateNothing holds for every call but Clone, and Insert where the tree grows.
 func TestCallsAllocateNothing(t *testing.T) {
 	pool := poolOf(spread(1000))
