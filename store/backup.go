@@ -91,7 +91,7 @@ func readBackup(path string) (_ *content, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	r, _, err := readFile(file, info.Size())
+	r, err := readFile(file, info.Size(), true)
 	var damage *Damage
 	if errors.As(err, &damage) || err == nil && r.torn != nil {
 		if damage == nil {
@@ -150,7 +150,7 @@ func lastGeneration(d *directory, names [2]string) (generation uint64, err error
 	closeFindings(findings)
 	for _, f := range findings {
 		if f.reading != nil {
-			generation = max(generation, f.reading.content.generation)
+			generation = max(generation, f.reading.header.generation)
 		}
 	}
 	return generation, nil

@@ -86,21 +86,22 @@ func check(ctx context.Context, path string) (_ *Report, err error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		closeFindings(findings)
 		if findings, err = examine(d, names(name), os.O_RDONLY); err != nil {
 			return nil, err
 		}
-		closeFindings(findings)
 		if agree(findings) {
 			break
 		}
 	}
+	defer closeFindings(findings)
 	return newReport(d.file(name), findings, initialised)
 }
 
 // agree reports whether both files are whole and the same.
 func agree(findings [2]finding) bool {
 	a, b := findings[0].reading, findings[1].reading
-	return a != nil && b != nil && a.torn == nil && b.torn == nil && a.content.sameAs(b.content)
+	return a != nil && b != nil && a.torn == nil && b.torn == nil && a.header == b.header
 }
 
 func newReport(path string, findings [2]finding, initialised bool) (*Report, error) {
@@ -114,16 +115,19 @@ func newReport(path string, findings [2]finding, initialised bool) (*Report, err
 	if errors.As(err, &damage) {
 		advice = damage.Advice
 	} else {
-		c := findings[chosen].reading.content
+		c, err := findings[chosen].load()
+		if err != nil {
+			return nil, err
+		}
 		r.Revision, r.Boots = c.revision, len(c.boots)
 		r.TCP, r.UDP = len(c.entries[slot(pool.TCP)]), len(c.entries[slot(pool.UDP)])
 	}
 	for i, f := range findings {
 		file, problem := reportFile(names(path)[i], f)
-		if problem == nil && err == nil && !f.reading.content.sameAs(findings[chosen].reading.content) {
+		if problem == nil && err == nil && f.reading.header != findings[chosen].reading.header {
 			file.State = StateBehind
 			problem = &Damage{Path: file.Path, Where: "header", What: fmt.Sprintf("it is at commit %d of generation %d, the other at %d of %d",
-				file.Commit, file.Generation, r.Revision.Number, findings[chosen].reading.content.generation)}
+				file.Commit, file.Generation, r.Revision.Number, findings[chosen].reading.header.generation)}
 		}
 		if problem != nil {
 			r.Problems = append(r.Problems, *problem)
@@ -144,8 +148,8 @@ func reportFile(path string, f finding) (file FileReport, problem *Damage) {
 	if r := f.reading; r != nil {
 		file.State = StateWhole
 		file.Pages, file.Free = r.pages, r.free
-		file.Generation, file.Commit = r.content.generation, r.content.revision.Number
-		file.Records = int(r.content.header().records)
+		file.Generation, file.Commit = r.header.generation, r.header.revision.Number
+		file.Records = int(r.header.records)
 		if r.torn != nil {
 			file.State = StateHalved
 			problem = &Damage{Path: path, Where: r.torn.Where, What: r.torn.What}

@@ -84,8 +84,8 @@ type finding struct {
 // the content (a missing right, an unsafe path, a newer version) is returned as such.
 func examine(d *directory, names [2]string, flags int) (findings [2]finding, err error) {
 	second := make(chan finding, 1)
-	go func() { second <- examineOne(d, names[1], flags) }()
-	findings[0] = examineOne(d, names[0], flags)
+	go func() { second <- examineOne(d, names[1], flags, false) }()
+	findings[0] = examineOne(d, names[0], flags, true)
 	findings[1] = <-second
 	for _, f := range findings {
 		var damage *Damage
@@ -97,11 +97,25 @@ func examine(d *directory, names [2]string, flags int) (findings [2]finding, err
 	return findings, nil
 }
 
-func examineOne(d *directory, name string, flags int) (f finding) {
+func examineOne(d *directory, name string, flags int, keep bool) (f finding) {
 	if f.copy, f.err = openCopy(d, name, flags); f.err == nil {
-		f.reading, f.err = f.copy.read()
+		f.reading, f.err = f.copy.read(keep)
 	}
 	return f
+}
+
+// load returns the content of a file that was chosen. The second file's was not kept so far: as
+// long as both are well nobody needs it.
+func (f *finding) load() (*content, error) {
+	if f.reading.content != nil {
+		return f.reading.content, nil
+	}
+	r, err := f.copy.read(true)
+	if err != nil {
+		return nil, err
+	}
+	f.reading = r
+	return r.content, nil
 }
 
 func closeFindings(findings [2]finding) {
@@ -132,7 +146,7 @@ func choose(findings [2]finding, path string, initialised bool) (int, error) {
 		return 0, nil
 	case a == nil || b == nil:
 	case a.torn != nil && b.torn != nil && !(a.crash && b.crash):
-	case b.content.after(a.content):
+	case b.header.after(a.header):
 		return 1, nil
 	default:
 		return 0, nil
@@ -171,15 +185,17 @@ func (s *Store) recover(names [2]string) error {
 	if err != nil {
 		return err
 	}
+	s.copies = [2]*copyFile{findings[0].copy, findings[1].copy}
 	chosen, err := choose(findings, s.path, s.lock.initialised)
 	if err != nil {
-		closeFindings(findings)
 		return err
 	}
-	s.copies = [2]*copyFile{findings[0].copy, findings[1].copy}
-	winner := findings[chosen].reading.content
+	winner, err := findings[chosen].load()
+	if err != nil {
+		return err
+	}
 	for _, i := range []int{1 - chosen, chosen} {
-		reason, keep := disagreement(findings, i, winner)
+		reason, keep := disagreement(findings, i, winner.header())
 		if reason == "" {
 			continue
 		}
@@ -199,7 +215,7 @@ func (s *Store) recover(names [2]string) error {
 
 // disagreement says why file i must be written anew, empty if it need not, and whether the former
 // file is worth keeping. It is not where a crash between the two writes of a commit explains it.
-func disagreement(findings [2]finding, i int, winner *content) (reason string, keep bool) {
+func disagreement(findings [2]finding, i int, winner header) (reason string, keep bool) {
 	f := findings[i]
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist):
@@ -209,8 +225,8 @@ func disagreement(findings [2]finding, i int, winner *content) (reason string, k
 	case f.reading.torn != nil:
 		other := findings[1-i].reading
 		return f.reading.torn.Error(), other == nil || other.torn == nil
-	case !f.reading.content.sameAs(winner):
-		was := f.reading.content
+	case f.reading.header != winner:
+		was := f.reading.header
 		crash := was.revision.Lineage == winner.revision.Lineage &&
 			(was.generation < winner.generation || was.revision.Number+1 == winner.revision.Number)
 		return fmt.Sprintf("it was at commit %d, the other at %d", was.revision.Number, winner.revision.Number), !crash

@@ -115,7 +115,8 @@ func (s *Store) reread(ctx context.Context) (*content, error) {
 			continue
 		}
 		if err == nil && r.torn == nil {
-			return s.watch.keep(c, metas, stamp, r), nil
+			s.watch.keep(c, metas, stamp)
+			return r.content, nil
 		}
 		if c != nil {
 			_ = c.file.Close()
@@ -139,7 +140,7 @@ func readWatched(d *directory, name string) (c *copyFile, metas metaBytes, r *re
 	if err := metas.read(c.file); err != nil {
 		return c, metas, nil, false, err
 	}
-	r, err = c.read()
+	r, err = c.read(true)
 	if err == nil && r.torn == nil {
 		return c, metas, r, false, nil
 	}
@@ -166,20 +167,24 @@ func (s *Store) rereadBoth(stamp directoryStamp) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
+	now, err := findings[chosen].load()
+	if err != nil {
+		return nil, err
+	}
 	for i, f := range findings {
 		if f.err != nil && !errors.Is(f.err, fs.ErrNotExist) {
 			s.options.Log.Warn("store file is damaged", "path", s.directory.file(s.watch.names[i]), "error", f.err)
 		}
 	}
 	// No file is watched: the next call reads again, since the damage may be repaired by then.
-	return s.watch.keep(nil, metaBytes{}, stamp, findings[chosen].reading), nil
+	s.watch.keep(nil, metaBytes{}, stamp)
+	return now, nil
 }
 
 // keep remembers what was read from which file.
-func (w *watch) keep(c *copyFile, metas metaBytes, stamp directoryStamp, r *reading) *content {
+func (w *watch) keep(c *copyFile, metas metaBytes, stamp directoryStamp) {
 	_ = w.close()
 	w.copy, w.metas, w.stamp = c, metas, stamp
-	return r.content
 }
 
 func (w *watch) close() error {

@@ -91,7 +91,7 @@ func salvage(ctx context.Context, path string) (_ *Salvaged, err error) {
 	}
 	if best := wholest(wrecks); best != nil {
 		s.takeContent(best)
-		s.takeScattered(wrecks, best.content.revision.Number)
+		s.takeScattered(wrecks, best.header.revision.Number)
 	} else {
 		s.takeScattered(wrecks, 0)
 	}
@@ -126,7 +126,7 @@ func readWreck(d *directory, name string) (w wreck, err error) {
 	if err != nil && err != io.EOF {
 		w.damage = &Damage{Path: w.path, What: fmt.Sprintf("cannot be read after %d bytes: %v", n, err)}
 	}
-	r, _, err := readFile(bytes.NewReader(w.data), int64(n))
+	r, err := readFile(bytes.NewReader(w.data), int64(n), true)
 	switch {
 	case err == nil:
 		w.reading = r
@@ -145,7 +145,7 @@ func readWreck(d *directory, name string) (w wreck, err error) {
 // wholest returns the latest reading of those that are sound, nil if none is.
 func wholest(wrecks []wreck) (best *reading) {
 	for _, w := range wrecks {
-		if w.reading != nil && (best == nil || w.reading.content.after(best.content)) {
+		if w.reading != nil && (best == nil || w.reading.header.after(best.header)) {
 			best = w.reading
 		}
 	}

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/berthkit/berth/pool"
+)
+
+// A decoder turns verified pages into a content.
+type decoder struct {
+	*verifier
+	*scratch
+	content *content
+	header  *header
+	keep    bool      // make a content; otherwise the entries are only verified
+	buckets [3][]byte // values of the buckets in the root bucket, in the order of their names
+	records uint32    // so far
+	current entry     // the record at hand, which is the one before when the next is looked at
+	backing []entry
+}
+
+var bucketNames = [3]string{bucketMeta, bucketTCP, bucketUDP}
+
+// decodePages verifies the pages and decodes what they hold.
+func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffers *scratch) (*reading, error) {
+	meta := newer(metas)
+	d := &decoder{verifier: newVerifier(data), scratch: buffers, content: &content{}, keep: keep}
+	if damage := d.root(meta.root); damage != nil {
+		return nil, versionOr(damage)
+	}
+	if damage := d.freelist(meta.freelist); damage != nil {
+		return nil, damage
+	}
+	if damage := d.finish(); damage != nil {
+		return nil, versionOr(damage)
+	}
+	r := &reading{header: *d.header, torn: torn, pages: meta.highWater}
+	if keep {
+		r.content = d.content
+	}
+	if torn != nil {
+		bad := 1 - meta.txid%2
+		r.crash = looksTorn(data[bad*pageSize:(bad+1)*pageSize], bad, meta)
+	}
+	for _, used := range d.used {
+		if !used {
+			r.free++
+		}
+	}
+	return r, nil
+}
+
+// versionOr returns ErrVersion instead of the damage where that is the reason: a newer format is no damage.
+func versionOr(damage *Damage) error {
+	if errors.Is(damage.cause, ErrVersion) {
+		return damage.cause
+	}
+	return damage
+}
+
+// root walks the root bucket, which has exactly our three buckets, and then those. The meta bucket
+// comes first, since the header keys the digest.
+func (d *decoder) root(id uint64) *Damage {
+	found := 0
+	damage := d.tree(id, nil, nil, 0, func(e *element) *Damage {
+		if found == len(bucketNames) || !e.bucket || string(e.key) != bucketNames[found] {
+			return damagef("root bucket", "unexpected entry %.32q", e.key)
+		}
+		d.buckets[found] = e.value
+		found++
+		return nil
+	})
+	if damage == nil && found < len(bucketNames) {
+		damage = damagef("root bucket", "bucket %s is missing", bucketNames[found])
+	}
+	if damage == nil {
+		damage = d.bucket(bucketMeta, d.buckets[0], d.metaEntry)
+	}
+	if damage == nil && d.header == nil {
+		damage = damagef("bucket meta", "the header is missing")
+	}
+	if damage != nil {
+		return damage
+	}
+	d.content.revision, d.content.generation = d.header.revision, d.header.generation
+	for _, w := range d.content.metaWrites() {
+		d.content.digest = d.content.digest.plus(digestOf(d.header.revision.Lineage, w.space, w.key, w.value))
+	}
+	if d.keep {
+		d.backing = make([]entry, 0, min(d.header.records, 2*pool.MaxPort, uint32(len(d.data)/recordFixed)))
+	}
+	for i, protocol := range pool.Protocols() {
+		damage := d.bucket(bucketNames[1+i], d.buckets[1+i], func(e *element) *Damage { return d.record(protocol, e) })
+		if damage != nil {
+			return damage
+		}
+	}
+	return nil
+}
+
+func (d *decoder) metaEntry(e *element) *Damage {
+	var err error
+	switch key := string(e.key); {
+	case e.bucket:
+		err = fmt.Errorf("unexpected bucket")
+	case key == keyHeader:
+		var h header
+		h, err = decodeHeader(e.value)
+		d.header = &h
+	case key == keyBoots:
+		d.content.boots, err = decodeBoots(e.value)
+	case key == keyDynamic:
+		d.content.dynamic, err = decodeDynamic(e.value)
+	default:
+		err = fmt.Errorf("unexpected entry")
+	}
+	return entryDamage(fmt.Sprintf("entry %.32q", e.key), err)
+}
+
+func (d *decoder) record(protocol pool.Protocol, e *element) *Damage {
+	if d.records++; e.bucket || d.records > d.header.records {
+		return damagef(fmt.Sprintf("bucket %v", protocol), "unexpected entry %.32q", e.key)
+	}
+	previous := &d.current
+	last := uint16(0)
+	if previous.Protocol == protocol {
+		last = previous.Range.Last()
+	}
+	label, err := d.current.decode(protocol, e.key, e.value)
+	if err == nil {
+		err = validateRecord(d.current.Record, label)
+	}
+	if err != nil {
+		return entryDamage(fmt.Sprintf("record %v %x", protocol, e.key), err)
+	}
+	if last >= d.current.Range.First() {
+		return damagef(fmt.Sprintf("record %v %v", protocol, d.current.Range), "it overlaps the one before, which ends at %d", last)
+	}
+	if d.current.commit > d.header.revision.Number {
+		return damagef(fmt.Sprintf("record %v %v", protocol, d.current.Range), "it is of commit %d, the header of commit %d", d.current.commit, d.header.revision.Number)
+	}
+	d.content.digest = d.content.digest.plus(digestOf(d.header.revision.Lineage, protocol, e.key, e.value))
+	if d.keep {
+		d.backing = append(d.backing, d.current)
+		d.labels = append(d.labels, label...)
+		d.ends = append(d.ends, uint32(len(d.labels)))
+	}
+	return nil
+}
+
+func entryDamage(where string, err error) *Damage {
+	if err == nil {
+		return nil
+	}
+	damage := damagef(where, "%v", err)
+	if errors.Is(err, ErrVersion) {
+		damage.cause = err
+	}
+	return damage
+}
+
+// finish checks the whole against the header and gives the records their labels.
+func (d *decoder) finish() *Damage {
+	if d.header.records != d.records {
+		return damagef("header", "it counts %d records, there are %d", d.header.records, d.records)
+	}
+	if d.header.digest != d.content.digest {
+		return damagef("header", "the digest is not that of the records")
+	}
+	if !d.keep {
+		return nil
+	}
+	labels, start := string(d.labels), uint32(0)
+	pointers := make([]*entry, len(d.backing))
+	border := len(pointers)
+	for i := range d.backing {
+		e := &d.backing[i]
+		e.Label, start = labels[start:d.ends[i]], d.ends[i]
+		pointers[i] = e
+		if e.Protocol != pool.TCP {
+			border = min(border, i)
+		}
+	}
+	d.content.entries = [2][]*entry{slices.Clip(pointers[:border]), slices.Clip(pointers[border:])}
+	return nil
+}
