@@ -2,7 +2,9 @@ package pool
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -111,7 +113,7 @@ func TestRangeFrom(t *testing.T) {
 		input string
 	}{
 		{0, 1, "0+1"}, {1, 0, "1+0"}, {1, -1, "1+-1"}, {1, 65536, "1+65536"}, {65535, 2, "65535+2"},
-		{1, 1 << 62, "1+4611686018427387904"}, {1, -1 << 63, "1+-9223372036854775808"},
+		{1, math.MaxInt, fmt.Sprintf("1+%d", math.MaxInt)}, {1, math.MinInt, fmt.Sprintf("1+%d", math.MinInt)},
 	} {
 		r, err := RangeFrom(test.first, test.count)
 		requireInvalid(t, err, "range", test.input)
