@@ -1,0 +1,73 @@
+package win32
+
+// messages are the codes with their names and the texts that FormatMessage has for them in English,
+// without the line break that it appends. By code.
+//
+// Source: https://learn.microsoft.com/en-us/windows/win32/debug/system-error-codes
+var messages = [...]message{
+	{ERROR_SUCCESS, "ERROR_SUCCESS", "The operation completed successfully."},
+	{ERROR_FILE_NOT_FOUND, "ERROR_FILE_NOT_FOUND", "The system cannot find the file specified."},
+	{ERROR_ACCESS_DENIED, "ERROR_ACCESS_DENIED", "Access is denied."},
+	{ERROR_INVALID_HANDLE, "ERROR_INVALID_HANDLE", "The handle is invalid."},
+	{ERROR_NOT_ENOUGH_MEMORY, "ERROR_NOT_ENOUGH_MEMORY", "Not enough memory resources are available to process this command."},
+	{ERROR_GEN_FAILURE, "ERROR_GEN_FAILURE", "A device attached to the system is not functioning."},
+	{ERROR_SHARING_VIOLATION, "ERROR_SHARING_VIOLATION", "The process cannot access the file because it is being used by another process."},
+	{ERROR_NOT_SUPPORTED, "ERROR_NOT_SUPPORTED", "The request is not supported."},
+	{ERROR_INVALID_PARAMETER, "ERROR_INVALID_PARAMETER", "The parameter is incorrect."},
+	{ERROR_INSUFFICIENT_BUFFER, "ERROR_INSUFFICIENT_BUFFER", "The data area passed to a system call is too small."},
+	{ERROR_PROC_NOT_FOUND, "ERROR_PROC_NOT_FOUND", "The specified procedure could not be found."},
+	{ERROR_ALREADY_EXISTS, "ERROR_ALREADY_EXISTS", "Cannot create a file when that file already exists."},
+	{ERROR_MORE_DATA, "ERROR_MORE_DATA", "More data is available."},
+	{ERROR_OPERATION_ABORTED, "ERROR_OPERATION_ABORTED", "The I/O operation has been aborted because of either a thread exit or an application request."},
+	{ERROR_IO_PENDING, "ERROR_IO_PENDING", "Overlapped I/O operation is in progress."},
+	{ERROR_NOACCESS, "ERROR_NOACCESS", "Invalid access to memory location."},
+	{ERROR_NOT_FOUND, "ERROR_NOT_FOUND", "Element not found."},
+	{ERROR_INVALID_NETNAME, "ERROR_INVALID_NETNAME", "The format of the specified network name is invalid."},
+	{ERROR_CONNECTION_REFUSED, "ERROR_CONNECTION_REFUSED", "The remote computer refused the network connection."},
+	{ERROR_PRIVILEGE_NOT_HELD, "ERROR_PRIVILEGE_NOT_HELD", "A required privilege is not held by the client."},
+	{ERROR_TIMEOUT, "ERROR_TIMEOUT", "This operation returned because the timeout period expired."},
+	{ERROR_NOT_CONNECTED, "ERROR_NOT_CONNECTED", "This network connection does not exist."},
+	{WSAEINTR, "WSAEINTR", "A blocking operation was interrupted by a call to WSACancelBlockingCall."},
+	{WSAEBADF, "WSAEBADF", "The file handle supplied is not valid."},
+	{WSAEACCES, "WSAEACCES", "An attempt was made to access a socket in a way forbidden by its access permissions."},
+	{WSAEFAULT, "WSAEFAULT", "The system detected an invalid pointer address in attempting to use a pointer argument in a call."},
+	{WSAEINVAL, "WSAEINVAL", "An invalid argument was supplied."},
+	{WSAEMFILE, "WSAEMFILE", "Too many open sockets."},
+	{WSAEWOULDBLOCK, "WSAEWOULDBLOCK", "A non-blocking socket operation could not be completed immediately."},
+	{WSAEINPROGRESS, "WSAEINPROGRESS", "A blocking operation is currently executing."},
+	{WSAEALREADY, "WSAEALREADY", "An operation was attempted on a non-blocking socket that already had an operation in progress."},
+	{WSAENOTSOCK, "WSAENOTSOCK", "An operation was attempted on something that is not a socket."},
+	{WSAEDESTADDRREQ, "WSAEDESTADDRREQ", "A required address was omitted from an operation on a socket."},
+	{WSAEMSGSIZE, "WSAEMSGSIZE", "A message sent on a datagram socket was larger than the internal message buffer or some other network limit, or the buffer used to receive a datagram into was smaller than the datagram itself."},
+	{WSAEPROTOTYPE, "WSAEPROTOTYPE", "A protocol was specified in the socket function call that does not support the semantics of the socket type requested."},
+	{WSAENOPROTOOPT, "WSAENOPROTOOPT", "An unknown, invalid, or unsupported option or level was specified in a getsockopt or setsockopt call."},
+	{WSAEPROTONOSUPPORT, "WSAEPROTONOSUPPORT", "The requested protocol has not been configured into the system, or no implementation for it exists."},
+	{WSAESOCKTNOSUPPORT, "WSAESOCKTNOSUPPORT", "The support for the specified socket type does not exist in this address family."},
+	{WSAEOPNOTSUPP, "WSAEOPNOTSUPP", "The attempted operation is not supported for the type of object referenced."},
+	{WSAEPFNOSUPPORT, "WSAEPFNOSUPPORT", "The protocol family has not been configured into the system or no implementation for it exists."},
+	{WSAEAFNOSUPPORT, "WSAEAFNOSUPPORT", "An address incompatible with the requested protocol was used."},
+	{WSAEADDRINUSE, "WSAEADDRINUSE", "Only one usage of each socket address (protocol/network address/port) is normally permitted."},
+	{WSAEADDRNOTAVAIL, "WSAEADDRNOTAVAIL", "The requested address is not valid in its context."},
+	{WSAENETDOWN, "WSAENETDOWN", "A socket operation encountered a dead network."},
+	{WSAENETUNREACH, "WSAENETUNREACH", "A socket operation was attempted to an unreachable network."},
+	{WSAENETRESET, "WSAENETRESET", "The connection has been broken due to keep-alive activity detecting a failure while the operation was in progress."},
+	{WSAECONNABORTED, "WSAECONNABORTED", "An established connection was aborted by the software in your host machine."},
+	{WSAECONNRESET, "WSAECONNRESET", "An existing connection was forcibly closed by the remote host."},
+	{WSAENOBUFS, "WSAENOBUFS", "An operation on a socket could not be performed because the system lacked sufficient buffer space or because a queue was full."},
+	{WSAEISCONN, "WSAEISCONN", "A connect request was made on an already connected socket."},
+	{WSAENOTCONN, "WSAENOTCONN", "A request to send or receive data was disallowed because the socket is not connected and (when sending on a datagram socket using a sendto call) no address was supplied."},
+	{WSAESHUTDOWN, "WSAESHUTDOWN", "A request to send or receive data was disallowed because the socket had already been shut down in that direction with a previous shutdown call."},
+	{WSAETIMEDOUT, "WSAETIMEDOUT", "A connection attempt failed because the connected party did not properly respond after a period of time, or established connection failed because connected host has failed to respond."},
+	{WSAECONNREFUSED, "WSAECONNREFUSED", "No connection could be made because the target machine actively refused it."},
+	{WSAEHOSTUNREACH, "WSAEHOSTUNREACH", "A socket operation was attempted to an unreachable host."},
+	{WSAEPROCLIM, "WSAEPROCLIM", "A Windows Sockets implementation may have a limit on the number of applications that may use it simultaneously."},
+	{WSASYSNOTREADY, "WSASYSNOTREADY", "WSAStartup cannot function at this time because the underlying system it uses to provide network services is currently unavailable."},
+	{WSAVERNOTSUPPORTED, "WSAVERNOTSUPPORTED", "The Windows Sockets version requested is not supported."},
+	{WSANOTINITIALISED, "WSANOTINITIALISED", "Either the application has not called WSAStartup, or WSAStartup failed."},
+}
+
+type message struct {
+	code Errno
+	name string
+	text string
+}
