@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -60,7 +61,7 @@ func freePorts(t *testing.T, count int) reservation.Range {
 	computer, err := system.Open(t.Context(), &system.Options{ReadOnly: true, BootID: "any", Store: filepath.Join(t.TempDir(), "none.db")})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, computer.Close()) }()
-	search := pool.Search{Within: pool.MustParseRange("10000-31999")}
+	search := pool.Search{Within: pool.MustParseRange("10000-31999"), Align: 8}
 	for {
 		r, err := computer.Free(t.Context(), reservation.UDP, count, search)
 		require.NoError(t, err)
@@ -69,8 +70,8 @@ func freePorts(t *testing.T, count int) reservation.Range {
 		if explanation.IsFree() {
 			return r
 		}
-		search.Within, err = pool.RangeFrom(explanation.InUse[len(explanation.InUse)-1].Port+1, 1000)
-		require.NoError(t, err)
+		after := explanation.InUse[len(explanation.InUse)-1].Port + 1
+		search.Within = search.Within.Intersect(pool.MustParseRange(fmt.Sprintf("%d-65535", after)))
 	}
 }
 

@@ -42,7 +42,8 @@ func describeConflict(conflict *reservation.Conflict) string {
 	case conflict == nil:
 		return ""
 	case conflict.Block != nil:
-		who = fmt.Sprintf("%s %s is %s", conflict.Block.Protocol, conflict.Block.Range, describeBlock(*conflict.Block))
+		state, how := describeBlock(*conflict.Block)
+		who = fmt.Sprintf("%s %s is %s %s", conflict.Block.Protocol, conflict.Block.Range, state, how)
 	case conflict.Socket != nil:
 		owner := describeOwner(conflict.Socket.Program, conflict.Socket.PID)
 		if owner == "" {
@@ -59,29 +60,26 @@ func describeConflict(conflict *reservation.Conflict) string {
 // hiddenOwner is who owns a socket that the system does not let us see behind.
 const hiddenOwner = "a program that this user may not see"
 
-// describeBlock says what a block makes its ports: by which reservation, since when, by whom.
-func describeBlock(b reservation.Block) string {
+// describeBlock says what a block makes of its ports, and how: by which reservation, since when.
+func describeBlock(b reservation.Block) (state, how string) {
 	if b.Kind == reservation.Exclusion {
-		what := stateExcluded
-		if !b.Created.IsZero() {
-			what += " since " + formatTime(b.Created)
-		}
+		how = "since " + formatTime(b.Created)
 		if b.Store == reservation.ActiveStore {
-			what += " until the next restart"
+			how += " until the next restart"
 		}
-		return what
+		return stateExcluded, how
 	}
-	what := fmt.Sprintf("reserved by the %s reservation", b.Kind)
+	how = fmt.Sprintf("by the %s reservation", b.Kind)
 	if b.Label != "" {
-		what += fmt.Sprintf(" %q", b.Label)
+		how += fmt.Sprintf(" %q", b.Label)
 	}
 	if !b.Created.IsZero() {
-		what += " of " + formatTime(b.Created)
+		how += " of " + formatTime(b.Created)
 	}
 	if owner := describeOwner(b.Program, b.PID); owner != "" {
-		what += " by " + owner
+		how += " by " + owner
 	}
-	return what
+	return stateReserved, how
 }
 
 // plural returns "1 port", "2 ports".
@@ -131,7 +129,7 @@ func sentenceOf(e *reservation.Explanation) string {
 	if len(e.InUse) > 0 {
 		clauses = append(clauses, socketsClause(e))
 	}
-	return ports + " is " + strings.Join(clauses, ", and is ") + "."
+	return ports + " is " + strings.Join(clauses, ", and ") + "."
 }
 
 func blocksClause(e *reservation.Explanation) string {
@@ -139,13 +137,14 @@ func blocksClause(e *reservation.Explanation) string {
 		return "taken by " + plural(len(e.Blocks), "block")
 	}
 	b := e.Blocks[0]
+	state, how := describeBlock(b)
 	switch {
 	case b.Range == e.Range:
-		return describeBlock(b)
+		return state + " " + how
 	case b.Range.Covers(e.Range):
-		return fmt.Sprintf("part of %s, which is %s", b.Range, describeBlock(b))
+		return fmt.Sprintf("%s, as part of %s, %s", state, b.Range, how)
 	}
-	return fmt.Sprintf("partly taken: %s is %s", b.Range, describeBlock(b))
+	return fmt.Sprintf("partly taken: %s is %s %s", b.Range, state, how)
 }
 
 func socketsClause(e *reservation.Explanation) string {

@@ -29,8 +29,8 @@ func newListen(inv *invocation) *cobra.Command {
 		Use:   "listen PROTOCOL RANGE",
 		Short: "Bind sockets from a reservation and echo what they receive",
 		Long: `Listen binds sockets from the block of a reservation, prints their addresses, one a line, and
-sends back whatever they receive, datagrams or streams, until Ctrl-C. It is for trying things out,
-and it shows in little what a program does with the library. Other berth commands go on working meanwhile.`,
+sends back whatever they receive, datagrams or streams, until Ctrl-C. It is for trying things out.
+Other berth commands go on working meanwhile.`,
 		Example: `  berth listen udp 50000-50099 --count 2
   berth listen tcp 8000-8009 --addr :: --reserve   # reserve it first, if need be`,
 		GroupID: groupUse,

@@ -107,9 +107,20 @@ func listen(t *testing.T, lines int, args ...string) *listening {
 	}
 	t.Cleanup(func() {
 		l.stop(t)
-		require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before }, patience, time.Millisecond, "goroutines are left")
+		requireGoroutines(t, before)
 	})
 	return l
+}
+
+// requireGoroutines waits until no more than want goroutines are left.
+func requireGoroutines(t *testing.T, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); runtime.NumGoroutine() > want; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines, want %d:\n%s", runtime.NumGoroutine(), want, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
 }
 
 // stop is Ctrl-C.

@@ -60,7 +60,7 @@ func newRelease(inv *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:     "release PROTOCOL RANGE",
 		Short:   "Release a reservation",
-		Long:    "Release ends the reservation of exactly these ports. Sockets that were bound from it keep their ports.",
+		Long:    "Release ends the reservation of exactly these ports. Sockets bound from it keep their ports.",
 		Example: "  berth release udp 50000-50099",
 		GroupID: groupReserve,
 		Args:    exactly(2, blockArguments),

@@ -69,7 +69,7 @@ programs bind sockets from it by its token, and no other program that asks Berth
 	flags.SortFlags = false
 	flags.StringVar(&inv.store, "store", "", "`path` of the store, instead of BERTH_STORE or the default")
 	flags.BoolVar(&inv.json, "json", false, "print JSON for programs")
-	flags.StringVar(&inv.boot, "boot", "", "pretend that the computer is in the boot with this `id`, to try what a restart does")
+	flags.StringVar(&inv.boot, "boot", "", "pretend to be in the boot with this `id`, to try what a restart does")
 	flags.BoolP("help", "h", false, "show help")
 
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return misused(cmd, "%v", err) })
