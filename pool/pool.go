@@ -122,11 +122,15 @@ func (p *Pool[V]) Overlapping(r Range) iter.Seq2[Range, V] {
 }
 
 func (p *Pool[V]) overlapping(r Range, yield func(Range, V) bool) {
-	block, value, found := p.FirstOverlap(r)
-	if !found || !yield(block, value) || block.last >= r.last {
+	first, found := p.blocks.firstSet(r.first, r.last)
+	if !found {
 		return
 	}
-	p.tree.AscendGreaterOrEqual(entry[V]{block: Range{first: block.last + 1}}, func(e entry[V]) bool {
+	if p.blocks.overlaps(first-1, first-1) { // else a block begins at first: no need to ask which
+		block, _, _ := p.At(first)
+		first = block.first
+	}
+	p.tree.AscendGreaterOrEqual(entry[V]{block: Range{first: first}}, func(e entry[V]) bool {
 		return e.block.first <= r.last && yield(e.block, e.value)
 	})
 }
