@@ -32,7 +32,7 @@ vet: ## go vet, with and without failpoints
 	$(GO) vet $(PACKAGES)
 	$(GO) vet -tags failpoints ./store/...
 
-staticcheck: ## staticcheck as each supported system sees the code
+staticcheck: ## staticcheck, as Linux, macOS and Windows see the code
 	bash .ci/staticcheck $(PACKAGES)
 
 house: ## import rules, layout, links, and the documents' command blocks
