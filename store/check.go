@@ -106,8 +106,11 @@ func agree(findings [2]finding) bool {
 
 func newReport(path string, findings [2]finding, initialised bool) (*Report, error) {
 	r := &Report{Path: path, Problems: []Damage{}}
-	chosen, err := choose(findings, path, initialised)
+	chosen, c, err := decide(&findings, path, initialised)
 	if errors.Is(err, ErrMissing) {
+		return nil, err
+	}
+	if err != nil && !errors.Is(err, ErrDamaged) {
 		return nil, err
 	}
 	advice := "open the store for writing (any berth command that changes something does) and the other file repairs this one"
@@ -115,10 +118,6 @@ func newReport(path string, findings [2]finding, initialised bool) (*Report, err
 	if errors.As(err, &damage) {
 		advice = damage.Advice
 	} else {
-		c, err := findings[chosen].load()
-		if err != nil {
-			return nil, err
-		}
 		r.Revision, r.Boots = c.revision, len(c.boots)
 		r.TCP, r.UDP = len(c.entries[slot(pool.TCP)]), len(c.entries[slot(pool.UDP)])
 	}

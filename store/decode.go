@@ -12,29 +12,35 @@ import (
 type decoder struct {
 	*verifier
 	*scratch
-	content *content
-	header  *header
-	keep    bool      // make a content; otherwise the entries are only verified
-	buckets [3][]byte // values of the buckets in the root bucket, in the order of their names
-	records uint32    // so far
-	current entry     // the record at hand, which is the one before when the next is looked at
-	backing []entry
+	content   *content
+	header    *header
+	keep      bool      // make a content
+	checksums bool      // look at the checksum of every record
+	buckets   [3][]byte // values of the buckets in the root bucket, in the order of their names
+	records   uint32    // so far
+	current   entry     // the record at hand, which is the one before when the next is looked at
+	backing   []entry
 }
 
 var bucketNames = [3]string{bucketMeta, bucketTCP, bucketUDP}
 
-// decodePages verifies the pages and decodes what they hold.
+// decodePages verifies the pages and what they hold, and keeps the content if it is asked to.
+//
+// The digest covers every byte of every entry, so where it holds no record's checksum needs a look;
+// where it does not, the checksums tell which record is damaged. A content that is not kept is not
+// decoded either: the digest tells whether it is that of the other file.
 func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffers *scratch) (*reading, error) {
 	meta := newer(metas)
 	d := &decoder{verifier: newVerifier(data), scratch: buffers, content: &content{}, keep: keep}
-	if damage := d.root(meta.root); damage != nil {
-		return nil, versionOr(damage)
-	}
-	if damage := d.freelist(meta.freelist); damage != nil {
+	if damage := d.decode(meta); damage != nil {
+		precise := &decoder{verifier: newVerifier(data), scratch: buffers, content: &content{}, checksums: true}
+		if located := precise.decode(meta); located != nil {
+			damage = located
+		}
+		if errors.Is(damage.cause, ErrVersion) {
+			return nil, damage.cause // a newer format is no damage
+		}
 		return nil, damage
-	}
-	if damage := d.finish(); damage != nil {
-		return nil, versionOr(damage)
 	}
 	r := &reading{header: *d.header, torn: torn, pages: meta.highWater}
 	if keep {
@@ -52,12 +58,14 @@ func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffer
 	return r, nil
 }
 
-// versionOr returns ErrVersion instead of the damage where that is the reason: a newer format is no damage.
-func versionOr(damage *Damage) error {
-	if errors.Is(damage.cause, ErrVersion) {
-		return damage.cause
+func (d *decoder) decode(meta metaPage) *Damage {
+	if damage := d.root(meta.root); damage != nil {
+		return damage
 	}
-	return damage
+	if damage := d.freelist(meta.freelist); damage != nil {
+		return damage
+	}
+	return d.finish()
 }
 
 // root walks the root bucket, which has exactly our three buckets, and then those. The meta bucket
@@ -123,14 +131,22 @@ func (d *decoder) record(protocol pool.Protocol, e *element) *Damage {
 	if d.records++; e.bucket || d.records > d.header.records {
 		return damagef(fmt.Sprintf("bucket %v", protocol), "unexpected entry %.32q", e.key)
 	}
-	previous := &d.current
+	if d.checksums {
+		if _, err := unseal(protocol, e.key, e.value); err != nil {
+			return entryDamage(fmt.Sprintf("record %v %x", protocol, e.key), err)
+		}
+	}
+	d.content.digest = d.content.digest.plus(digestOf(d.header.revision.Lineage, protocol, e.key, e.value))
+	if !d.keep && !d.checksums {
+		return nil
+	}
 	last := uint16(0)
-	if previous.Protocol == protocol {
-		last = previous.Range.Last()
+	if d.current.Protocol == protocol {
+		last = d.current.Range.Last()
 	}
 	label, err := d.current.decode(protocol, e.key, e.value)
 	if err == nil {
-		err = validateRecord(d.current.Record, label)
+		err = validateRecord(&d.current.Record, label)
 	}
 	if err != nil {
 		return entryDamage(fmt.Sprintf("record %v %x", protocol, e.key), err)
@@ -141,7 +157,6 @@ func (d *decoder) record(protocol pool.Protocol, e *element) *Damage {
 	if d.current.commit > d.header.revision.Number {
 		return damagef(fmt.Sprintf("record %v %v", protocol, d.current.Range), "it is of commit %d, the header of commit %d", d.current.commit, d.header.revision.Number)
 	}
-	d.content.digest = d.content.digest.plus(digestOf(d.header.revision.Lineage, protocol, e.key, e.value))
 	if d.keep {
 		d.backing = append(d.backing, d.current)
 		d.labels = append(d.labels, label...)

@@ -22,7 +22,8 @@ const (
 	mixB = 0x243f6a8885a308d3
 )
 
-// digestOf hashes one entry: space, key (at most 8 bytes) and value, checksum included.
+// digestOf hashes one entry: space, key (at most 8 bytes) and value, checksum included. It takes the
+// value in words of 8 bytes, big-endian, the last filled up with zeros, two at a time.
 func digestOf(lineage uint64, s space, key, value []byte) digest {
 	var name uint64
 	for _, c := range key {
@@ -31,15 +32,14 @@ func digestOf(lineage uint64, s space, key, value []byte) digest {
 	name ^= uint64(len(value))<<40 ^ uint64(s)<<56
 	a := fold(lineage^mixB^name, mixA)
 	b := fold(bits.RotateLeft64(lineage, 32)^mixA^name, mixB)
-	for ; len(value) >= 8; value = value[8:] {
-		word := binary.BigEndian.Uint64(value)
-		a, b = fold(a^word, mixA), fold(b+word, mixB)
+	for ; len(value) >= 16; value = value[16:] {
+		x, y := binary.BigEndian.Uint64(value), binary.BigEndian.Uint64(value[8:])
+		a, b = fold(x^mixA, y^a), fold(x+mixB, y+b)
 	}
-	var tail uint64
-	for _, c := range value {
-		tail = tail<<8 | uint64(c)
-	}
-	return digest{fold(a^tail, mixA), fold(b+tail, mixB)}
+	var rest [16]byte
+	copy(rest[:], value)
+	x, y := binary.BigEndian.Uint64(rest[:]), binary.BigEndian.Uint64(rest[8:])
+	return digest{fold(x^mixA, y^a), fold(x+mixB, y+b)}
 }
 
 // fold multiplies to 128 bits and folds the halves together.

@@ -154,6 +154,23 @@ func choose(findings [2]finding, path string, initialised bool) (int, error) {
 	return 0, damageOf(findings, path)
 }
 
+// decide chooses a file and returns its content. A file that turns out not to have one, although its
+// digest holds, counts as damaged.
+func decide(findings *[2]finding, path string, initialised bool) (int, *content, error) {
+	for {
+		chosen, err := choose(*findings, path, initialised)
+		if err != nil {
+			return 0, nil, err
+		}
+		c, err := findings[chosen].load()
+		var damage *Damage
+		if !errors.As(err, &damage) {
+			return chosen, c, err
+		}
+		findings[chosen].reading, findings[chosen].err = nil, damage
+	}
+}
+
 // damageOf lists what is wrong with both files.
 func damageOf(findings [2]finding, path string) error {
 	e := &DamageError{Advice: fmt.Sprintf("nothing was changed; restore a backup with berth store restore, or see what berth store salvage can read of %s", path)}
@@ -186,11 +203,7 @@ func (s *Store) recover(names [2]string) error {
 		return err
 	}
 	s.copies = [2]*copyFile{findings[0].copy, findings[1].copy}
-	chosen, err := choose(findings, s.path, s.lock.initialised)
-	if err != nil {
-		return err
-	}
-	winner, err := findings[chosen].load()
+	chosen, winner, err := decide(&findings, s.path, s.lock.initialised)
 	if err != nil {
 		return err
 	}

@@ -163,11 +163,7 @@ func (s *Store) rereadBoth(stamp directoryStamp) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := choose(findings, s.path, initialised)
-	if err != nil {
-		return nil, err
-	}
-	now, err := findings[chosen].load()
+	_, now, err := decide(&findings, s.path, initialised)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"time"
@@ -80,19 +81,28 @@ func seal(s space, key, payload []byte) []byte {
 	return binary.BigEndian.AppendUint32(payload, checksum(s, key, payload))
 }
 
-// unseal returns the value without its checksum, once that and the format version hold.
+// unseal returns the value without its checksum, once that holds and the format version is ours.
 func unseal(s space, key, value []byte) ([]byte, error) {
 	if len(value) < 1+checksumSize {
 		return nil, fmt.Errorf("%d bytes are too few", len(value))
 	}
 	payload, sum := value[:len(value)-checksumSize], value[len(value)-checksumSize:]
 	if checksum(s, key, payload) != binary.BigEndian.Uint32(sum) {
-		return nil, fmt.Errorf("wrong checksum")
+		return nil, errChecksum
 	}
+	return payload, checkVersion(payload)
+}
+
+var (
+	errChecksum = errors.New("wrong checksum")
+	errLength   = errors.New("wrong length")
+)
+
+func checkVersion(payload []byte) error {
 	if payload[0] != formatVersion {
-		return nil, fmt.Errorf("%w: format %d, this program knows format %d; use a newer berth", ErrVersion, payload[0], formatVersion)
+		return fmt.Errorf("%w: format %d, this program knows format %d; use a newer berth", ErrVersion, payload[0], formatVersion)
 	}
-	return payload, nil
+	return nil
 }
 
 func (e *entry) encode() []byte {
@@ -108,15 +118,15 @@ func (e *entry) encode() []byte {
 	return seal(e.Protocol, e.key(), b)
 }
 
-// decodeEntry reads a record into e, all but its label, which it returns: whoever decodes many
-// makes one string of all labels.
+// decode reads a record into e, all but its label, which it returns: whoever decodes many makes one
+// string of all labels. It does not look at the checksum.
 func (e *entry) decode(protocol pool.Protocol, key, value []byte) (label []byte, err error) {
-	payload, err := unseal(protocol, key, value)
-	if err != nil {
-		return nil, err
+	if len(key) != 2 || len(value) < recordFixed+checksumSize || len(value) != recordFixed+int(value[recordFixed-1])+checksumSize {
+		return nil, errLength
 	}
-	if len(key) != 2 || len(payload) < recordFixed || len(payload) != recordFixed+int(payload[recordFixed-1]) {
-		return nil, fmt.Errorf("wrong length")
+	payload := value[:len(value)-checksumSize]
+	if payload[0] != formatVersion {
+		return nil, checkVersion(payload)
 	}
 	first, last := binary.BigEndian.Uint16(key), binary.BigEndian.Uint16(payload[3:])
 	nanosecond := binary.BigEndian.Uint32(payload[29:])
@@ -138,7 +148,7 @@ func (e *entry) decode(protocol pool.Protocol, key, value []byte) (label []byte,
 
 // validateRecord is Record.Validate with the label apart, faster for the plain ASCII labels that
 // nearly all records have: opening a store validates every record.
-func validateRecord(r reservation.Record, label []byte) error {
+func validateRecord(r *reservation.Record, label []byte) error {
 	if r.Label = ""; len(label) > reservation.MaxLabel || !isPlain(label) {
 		r.Label = string(label)
 	}
@@ -180,7 +190,7 @@ func decodeHeader(value []byte) (h header, err error) {
 		return h, err
 	}
 	if len(value) != headerSize {
-		return h, fmt.Errorf("wrong length")
+		return h, errLength
 	}
 	h.revision.Lineage = binary.BigEndian.Uint64(b[1:])
 	h.generation = binary.BigEndian.Uint64(b[9:])
@@ -215,7 +225,7 @@ func decodeBoots(value []byte) ([]reservation.Boot, error) {
 	boots, rest := make([]reservation.Boot, b[1]), b[2:]
 	for i := range boots {
 		if len(rest) < 1 || len(rest) < 1+int(rest[0])+len(boots[i].Secret) || rest[0] == 0 {
-			return nil, fmt.Errorf("wrong length")
+			return nil, errLength
 		}
 		end := 1 + int(rest[0])
 		boots[i].ID = string(rest[1:end])
@@ -249,7 +259,7 @@ func decodeDynamic(value []byte) (dynamic [2]pool.Range, err error) {
 	var previous pool.Protocol
 	for b = b[1:]; len(b) > 0; b = b[5:] {
 		if len(b) < 5 {
-			return dynamic, fmt.Errorf("wrong length")
+			return dynamic, errLength
 		}
 		protocol, first, last := pool.Protocol(b[0]), binary.BigEndian.Uint16(b[1:]), binary.BigEndian.Uint16(b[3:])
 		r, err := pool.RangeFrom(first, int(last)-int(first)+1)

@@ -233,6 +233,9 @@ func scanRecords(data []byte) iter.Seq2[entry, int] {
 			}
 			for _, protocol := range pool.Protocols() {
 				var e entry
+				if _, err := unseal(protocol, data[at:at+2], value[:length]); err != nil {
+					continue
+				}
 				label, err := e.decode(protocol, data[at:at+2], value[:length])
 				if err != nil {
 					continue
