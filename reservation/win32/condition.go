@@ -56,7 +56,7 @@ func IphlpapiErrno(err error) Errno {
 	if err == nil {
 		return ERROR_SUCCESS
 	}
-	if own, ok := errors.AsType[Errno](err); ok && !own.IsWinsock() {
+	if own, ok := errors.AsType[Errno](err); ok && own != ERROR_SUCCESS && !own.IsWinsock() {
 		return own
 	}
 	for i := range conditions {
