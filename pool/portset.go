@@ -50,7 +50,7 @@ func (s *PortSet) Overlaps(r Range) bool { return s.ports.overlaps(r.first, r.la
 // Len returns the number of ports in the set.
 func (s *PortSet) Len() int { return s.ports.length }
 
-// Clone returns an independent copy. It takes less than a microsecond whatever the set holds: both
+// Clone returns an independent copy. It takes about a microsecond whatever the set holds: both
 // share their pages, and whoever changes a shared page first copies it.
 func (s *PortSet) Clone() *PortSet {
 	s.share()
