@@ -61,10 +61,10 @@ bench-compare: ## compare the benchmarks of the commit REF with the working tree
 	bash .ci/bench-compare $(REF) $(COUNT) '$(BENCH)' $(PACKAGES)
 
 crash: ## kill a writing process KILLS times and compare the store with what was acknowledged
-	BERTH_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run 'Kill' ./store/...
+	BERTH_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run Kill ./store
 
 damage: ## open IMAGES damaged stores
-	BERTH_DAMAGE_IMAGES=$(IMAGES) $(GO) test -count=1 -timeout 6h -v -run 'Damage' ./store/...
+	BERTH_DAMAGE_IMAGES=$(IMAGES) $(GO) test -count=1 -timeout 6h -v -run Damage ./store
 
 failpoints: ## store tests with a fault injected at every durability edge
 	$(GO) test -count=1 -tags failpoints ./store/...

@@ -98,13 +98,6 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 	}
 }
 
-func TestPackagesAreNamedForWhatTheyHold(t *testing.T) {
-	vague := []string{"util", "utils", "common", "types", "errors", "helpers", "misc"}
-	for path := range files(t, ".go") {
-		assert.NotContains(t, vague, filepath.Base(filepath.Dir(path)), "%s: the name does not tell what the package holds", path)
-	}
-}
-
 // files returns the text of each file of the checkout whose name ends in one of endings, by its
 // slash-separated path from the top. It leaves out folders that start with a dot, fuzz corpora and
 // nested modules.
