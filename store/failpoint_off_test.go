@@ -1,0 +1,5 @@
+//go:build !failpoints
+
+package store_test
+
+func setWriterFailpoint(string) error { return nil }
