@@ -90,6 +90,7 @@ type ParseError struct {
 	Reason string // what is wrong with it, and what would be right
 }
 
+// Error says what could not be read and why, with a long input cut short.
 func (e *ParseError) Error() string {
 	return fmt.Sprintf("invalid %s %s: %s", e.What, quote(e.Input), e.Reason)
 }
