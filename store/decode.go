@@ -31,10 +31,9 @@ var bucketNames = [3]string{bucketMeta, bucketTCP, bucketUDP}
 // decoded either: the digest tells whether it is that of the other file.
 func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffers *scratch) (*reading, error) {
 	meta := newer(metas)
-	inUse := data[:meta.highWater*pageSize]
-	d := &decoder{verifier: newVerifier(inUse), scratch: buffers, content: &content{}, keep: keep}
+	d := &decoder{verifier: newVerifier(data), scratch: buffers, content: &content{}, keep: keep}
 	if damage := d.decode(meta); damage != nil {
-		precise := &decoder{verifier: newVerifier(inUse), scratch: buffers, content: &content{}, checksums: true}
+		precise := &decoder{verifier: newVerifier(data), scratch: buffers, content: &content{}, checksums: true}
 		if located := precise.decode(meta); located != nil {
 			damage = located
 		}
@@ -42,12 +41,6 @@ func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffer
 			return nil, damage.cause // a newer format is no damage
 		}
 		return nil, damage
-	}
-	if torn == nil {
-		older := metas[1-meta.txid%2]
-		if h, found := headerBelow(data, older.root); found && h.after(*d.header) {
-			return nil, damagef(fmt.Sprintf("meta page %d", older.txid%2), "it seems the older one, and leads to commit %d, which is later than %d", h.revision.Number, d.header.revision.Number)
-		}
 	}
 	r := &reading{header: *d.header, torn: torn, pages: meta.highWater}
 	if keep {
@@ -63,26 +56,6 @@ func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffer
 		}
 	}
 	return r, nil
-}
-
-// headerBelow reads the header of the tree below a root page, if there is a sound one. The pages of
-// the commit before the last are not used again before the next.
-func headerBelow(data []byte, root uint64) (h header, found bool) {
-	v := newVerifier(data)
-	_ = v.tree(root, nil, nil, 0, func(e *element) *Damage {
-		if !e.bucket || string(e.key) != bucketMeta {
-			return nil
-		}
-		return v.bucket(bucketMeta, e.value, func(e *element) *Damage {
-			if string(e.key) == keyHeader {
-				var err error
-				h, err = decodeHeader(e.value)
-				found = err == nil
-			}
-			return nil
-		})
-	})
-	return h, found
 }
 
 func (d *decoder) decode(meta metaPage) *Damage {

@@ -116,7 +116,7 @@ func readFile(file io.ReaderAt, size int64, keep bool) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	length := max(metas[0].highWater, metas[1].highWater) * pageSize
+	length := newer(metas).highWater * pageSize
 	if length > uint64(size) {
 		return nil, damagef("", "it ends after %d of %d bytes", size, length)
 	}
