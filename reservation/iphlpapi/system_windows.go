@@ -8,7 +8,9 @@ import (
 )
 
 // SystemDLL is the real iphlpapi.dll. Its functions return what Windows returns, and
-// ERROR_PROC_NOT_FOUND where the library lacks them, as Wine's does. The zero SystemDLL is ready to use.
+// ERROR_PROC_NOT_FOUND where the library lacks them, as Wine's does. A nil Token is answered with
+// ERROR_INVALID_PARAMETER here: what Windows does with it is not documented and may end the process.
+// The zero SystemDLL is ready to use.
 type SystemDLL struct{}
 
 var _ Functions = SystemDLL{}
@@ -56,8 +58,11 @@ func (SystemDLL) DeletePersistentUdpPortReservation(StartPort, NumberOfPorts uin
 }
 
 func callWithToken(function *syscall.LazyProc, StartPort, NumberOfPorts uint16, Token *uint64) uint32 {
-	if function.Find() != nil {
+	switch {
+	case function.Find() != nil:
 		return uint32(win32.ERROR_PROC_NOT_FOUND)
+	case Token == nil:
+		return uint32(win32.ERROR_INVALID_PARAMETER)
 	}
 	code, _, _ := function.Call(uintptr(StartPort), uintptr(NumberOfPorts), uintptr(unsafe.Pointer(Token)))
 	return uint32(code)
