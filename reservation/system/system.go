@@ -111,8 +111,8 @@ func (c *Computer) BootID() string { return c.bootID }
 // IsElevated reports whether this process may create, delete and use persistent reservations.
 func (c *Computer) IsElevated() bool { return c.elevated }
 
-// HasTokens reports whether the tokens of this boot are known. They are not if the store was opened
-// to be read and nobody has opened it to be written since the computer started.
+// HasTokens reports whether the tokens of this boot were known when c was opened. They were not if c
+// was opened to read the store and nobody had opened it to write since the computer started.
 func (c *Computer) HasTokens() bool { return c.hasTokens }
 
 // Close ends this process's endpoints and runtime reservations and closes the store. A second Close

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
@@ -229,6 +230,7 @@ var nextSteps = []struct {
 	{reservation.ErrDenied, "Run this as a user who may write the store, PATH; as root, for example."},
 	{fs.ErrPermission, "Run this as a user who may write the store, PATH, or name another with --store or BERTH_STORE."},
 	{reservation.ErrExhausted, "See what is taken: berth list"},
+	{syscall.EMFILE, "Open fewer sockets, or allow this shell more files: ulimit -n NUMBER"},
 	{reservation.ErrUnsupported, "Berth's own engine can: name a store with --store or BERTH_STORE."},
 	{reservation.ErrNotFound, "See what there is: berth list"},
 }

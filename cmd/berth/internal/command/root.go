@@ -43,6 +43,9 @@ programs bind sockets from it by its token, and no other program that asks Berth
 			return cmd.Help()
 		},
 	}
+	root.SetIn(inv.stdin)
+	root.SetOut(inv.stdout)
+	root.SetErr(inv.stderr)
 	root.AddGroup(
 		&cobra.Group{ID: groupReserve, Title: "Reserve"},
 		&cobra.Group{ID: groupLook, Title: "Look"},
@@ -65,6 +68,9 @@ programs bind sockets from it by its token, and no other program that asks Berth
 		completion.Example = "  source <(berth completion bash)"
 	}
 
+	root.Version = readVersion().String()
+	root.SetVersionTemplate("berth {{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version")
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
 	flags.StringVar(&inv.store, "store", "", "`path` of the store, instead of BERTH_STORE or the default")

@@ -21,9 +21,6 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	root := newRoot(inv)
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(inv.stdout)
-	root.SetErr(inv.stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil && inv.stdout.err != nil {
 		err = fmt.Errorf("the command is done, but its output could not be written: %w", inv.stdout.err)

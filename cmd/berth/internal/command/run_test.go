@@ -185,6 +185,7 @@ func TestHelp(t *testing.T) {
 	walk(newRoot(&invocation{}), nil)
 	require.Equal(t, run(t, "--help"), run(t))
 	require.Equal(t, run(t, "help"), run(t))
+	require.Equal(t, run(t, "--version"), run(t, "version"))
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.Contains(t, run(t, "completion", shell).stdout, "berth")
 	}

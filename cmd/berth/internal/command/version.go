@@ -21,7 +21,7 @@ func newVersion(inv *invocation) *cobra.Command {
 			if inv.json {
 				return inv.stdout.printJSON(v)
 			}
-			inv.stdout.printf("berth %s (%s, %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
+			inv.stdout.printf("berth %s\n", v)
 			return nil
 		},
 	}
@@ -33,6 +33,10 @@ type versionJSON struct {
 	Go      string `json:"go"`
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
+}
+
+func (v versionJSON) String() string {
+	return fmt.Sprintf("%s (%s, %s/%s)", v.Version, v.Go, v.OS, v.Arch)
 }
 
 // readVersion returns what the build has recorded about itself.

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berthkit/berth/pool"
+	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/reservation/system"
+)
+
+// TestMain lets the test binary be berth itself.
+func TestMain(m *testing.M) {
+	if os.Getenv("BERTH_TEST_MAIN") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+func TestCtrlCEndsListen(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows cannot send Ctrl-C to one process")
+	}
+	home := t.TempDir()
+	computer, err := system.Open(t.Context(), &system.Options{Store: filepath.Join(home, "none.db"), BootID: "any", ReadOnly: true})
+	require.NoError(t, err)
+	port, err := computer.Free(t.Context(), reservation.UDP, 1, pool.Search{Within: pool.MustParseRange("10000-31999")})
+	require.NoError(t, err)
+	require.NoError(t, computer.Close())
+
+	program, err := os.Executable()
+	require.NoError(t, err)
+	berth := exec.CommandContext(t.Context(), program, "listen", "udp", port.String(), "--reserve")
+	berth.Env = append(os.Environ(), "BERTH_TEST_MAIN=1", "HOME="+home, system.StoreVariable+"="+filepath.Join(home, "berth.db"))
+	berth.Stderr = os.Stderr
+	stdout, err := berth.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, berth.Start())
+	address, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:"+port.String()+"\n", address)
+	require.NoError(t, berth.Process.Signal(os.Interrupt))
+	require.NoError(t, berth.Wait())
+}
