@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,7 @@ func TestCtrlCEndsListen(t *testing.T) {
 	home := t.TempDir()
 	computer, err := system.Open(t.Context(), &system.Options{Store: filepath.Join(home, "none.db"), BootID: "any", ReadOnly: true})
 	require.NoError(t, err)
-	port, err := computer.Free(t.Context(), reservation.UDP, 1, pool.Search{Within: pool.MustParseRange("10000-31999")})
+	port, err := computer.Free(t.Context(), reservation.UDP, 1, pool.Search{Within: pool.MustParseRange("10000-31999"), From: uint16(10000 + rand.IntN(20000))})
 	require.NoError(t, err)
 	require.NoError(t, computer.Close())
 

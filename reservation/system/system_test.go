@@ -3,6 +3,7 @@ package system_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -40,11 +41,12 @@ func open(t *testing.T, options system.Options) *system.Computer {
 	return computer
 }
 
-// freeBlock returns a block that nobody has right now. Nothing keeps it free, but ports above 1024
-// and below the dynamic range are seldom taken by chance.
+// freeBlock returns a block that nobody has right now. Nothing keeps it free, but systems do not
+// assign these ports by themselves, and other tests that look for some start somewhere else.
 func freeBlock(t *testing.T, computer *system.Computer, count int) reservation.Range {
 	t.Helper()
-	r, err := computer.Free(t.Context(), reservation.UDP, count, pool.Search{Within: pool.MustParseRange("20000-32000")})
+	search := pool.Search{Within: pool.MustParseRange("10000-31999"), From: uint16(10000 + rand.IntN(20000))}
+	r, err := computer.Free(t.Context(), reservation.UDP, count, search)
 	require.NoError(t, err)
 	return r
 }

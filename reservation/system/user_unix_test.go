@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	plainUser      = 65534 // nobody, on most systems; any user but root will do
+	plainUser      = 65534               // nobody, on most systems; any user but root will do
 	readerVariable = "BERTH_TEST_READER" // the store that TestReader reads
 	blockVariable  = "BERTH_TEST_BLOCK"  // the block that is reserved in it
 )

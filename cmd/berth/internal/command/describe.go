@@ -144,7 +144,7 @@ func blocksClause(e *reservation.Explanation) string {
 	case b.Range.Covers(e.Range):
 		return fmt.Sprintf("%s, as part of %s, %s", state, b.Range, how)
 	}
-	return fmt.Sprintf("partly taken: %s is %s %s", b.Range, state, how)
+	return fmt.Sprintf("partly %s (%s, %s)", state, b.Range, how)
 }
 
 func socketsClause(e *reservation.Explanation) string {
