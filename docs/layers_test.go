@@ -82,6 +82,11 @@ var layers = []layer{
 		reason:   "the simulated computer stands on the engine alone, so that it is deterministic",
 	},
 	{
+		packages: []string{"reservation/machine/machinetest"},
+		ours:     []string{"reservation", "pool", "reservation/machine"},
+		reason:   "it gives tests a simulated computer and nothing else",
+	},
+	{
 		packages: []string{"sockets"},
 		ours:     []string{"reservation", "pool"},
 		reason:   "an adapter knows the engine and no other adapter; real sockets come from package net",
