@@ -60,3 +60,6 @@ const (
 	WSA_IO_PENDING          = win32.WSA_IO_PENDING
 	WSA_OPERATION_ABORTED   = win32.WSA_OPERATION_ABORTED
 )
+
+// WSA_IO_INCOMPLETE is what [WSAGetOverlappedResult] says of a call that goes on.
+const WSA_IO_INCOMPLETE Errno = 996

@@ -128,3 +128,8 @@ const (
 
 // WAIT_TIMEOUT is what [WaitForSingleObject] says when the time is over.
 const WAIT_TIMEOUT Errno = 258
+
+// Ntohs returns a number in host byte order, given its bytes in network order.
+//
+// https://learn.microsoft.com/en-us/windows/win32/api/winsock/nf-winsock-ntohs
+func Ntohs(netshort uint16) (u uint16) { return win32.Ntohs(netshort) }

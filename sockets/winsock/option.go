@@ -8,7 +8,8 @@ import (
 	"github.com/berthkit/berth/reservation"
 )
 
-// options are what setsockopt and ioctl told a socket.
+// options are what setsockopt and ioctl told a socket. The zero options are Windows' own: an IPv6
+// socket is not dual mode (IPV6_V6ONLY is 1).
 type options struct {
 	reuseAddress   bool
 	exclusive      bool
@@ -23,11 +24,6 @@ type options struct {
 }
 
 type optionName struct{ level, name int32 }
-
-// defaultOptions of Windows: an IPv6 socket is not dual mode (IPV6_V6ONLY is 1).
-func defaultOptions(reservation.Protocol) options {
-	return options{others: map[optionName]int32{}}
-}
 
 // network is what the network is to know of the options. Sockets that share a port by processor are
 // bound as those that reuse an address are: the rest of the system sees no difference.
@@ -127,7 +123,7 @@ func (s *socket) setOption(name optionName, value int32) error {
 	if err != nil {
 		return err
 	}
-	if tells && !s.isBound() {
+	if tells {
 		if err := s.network.SetOptions(changed.network()); err != nil {
 			return err
 		}
@@ -137,12 +133,15 @@ func (s *socket) setOption(name optionName, value int32) error {
 	changed.nonBlocking, changed.listening = s.options.nonBlocking, s.options.listening
 	s.options = changed
 	if _, plain := accepted[name]; plain {
+		if s.options.others == nil {
+			s.options.others = map[optionName]int32{}
+		}
 		s.options.others[name] = value
 	}
 	return nil
 }
 
-// change sets one option in o and reports whether the network must be told.
+// change sets one option in o and reports whether the network is to be told.
 func (s *socket) change(o *options, name optionName, value int32) (tells bool, err error) {
 	on := value != 0
 	if !s.applies(name.level) {
@@ -169,7 +168,7 @@ func (s *socket) change(o *options, name optionName, value int32) (tells bool, e
 			return false, WSAENOPROTOOPT
 		}
 		o.broadcast = on
-		return true, s.network.SetOptions(o.network()) // this one is of use after the bind, too
+		return true, nil // this one is of use after the bind, too
 	case optionName{SOL_SOCKET, SO_SNDTIMEO}:
 		o.sendTimeout = time.Duration(uint32(value)) * time.Millisecond
 		return false, nil
@@ -182,7 +181,7 @@ func (s *socket) change(o *options, name optionName, value int32) (tells bool, e
 		}
 		return false, nil
 	}
-	return true, nil
+	return !s.isBound(), nil
 }
 
 // GetsockoptInt returns the value of an option, WSAENOPROTOOPT for one that is unknown or that

@@ -19,7 +19,6 @@ type socket struct {
 	protocol reservation.Protocol
 	endpoint reservation.Endpoint
 	network  reservation.NetworkSocket
-	accepted bool // came out of Accept
 
 	binding sync.Mutex // held while the socket is being bound, so that one call binds it
 
@@ -101,12 +100,12 @@ func (p *Process) open(af, typ, proto int32) (Handle, error) {
 	if err != nil {
 		return InvalidHandle, p.fail(err)
 	}
-	h, err := p.adoptNetwork(network, family, protocol, false)
+	h, err := p.adoptNetwork(network, family, protocol)
 	return h, p.fail(err)
 }
 
 // adoptNetwork makes a socket of the network's half of one.
-func (p *Process) adoptNetwork(network reservation.NetworkSocket, family reservation.Family, protocol reservation.Protocol, accepted bool) (Handle, error) {
+func (p *Process) adoptNetwork(network reservation.NetworkSocket, family reservation.Family, protocol reservation.Protocol) (Handle, error) {
 	endpoint, err := p.api.Open(p.ctx, protocol)
 	if err != nil {
 		_ = network.Close()
@@ -117,9 +116,7 @@ func (p *Process) adoptNetwork(network reservation.NetworkSocket, family reserva
 			real.beforeBind(tagger.TagSocket)
 		}
 	}
-	s := &socket{family: family, protocol: protocol, endpoint: endpoint, network: network, accepted: accepted}
-	s.options = defaultOptions(protocol)
-	return p.adopt(s)
+	return p.adopt(&socket{family: family, protocol: protocol, endpoint: endpoint, network: network})
 }
 
 // A taggedSocket is a NetworkSocket that can show the real socket to whoever must see it before it
@@ -321,7 +318,7 @@ func (p *Process) Accept(fd Handle) (nfd Handle, sa Sockaddr, err error) {
 		return InvalidHandle, nil, p.fail(late(interrupted(err)))
 	}
 	peer := sockaddrOf(connection.PeerAddress())
-	if nfd, err = p.adoptNetwork(connection, s.family, s.protocol, true); err != nil {
+	if nfd, err = p.adoptNetwork(connection, s.family, s.protocol); err != nil {
 		return InvalidHandle, nil, p.fail(err)
 	}
 	return nfd, peer, nil

@@ -1,0 +1,186 @@
+package winsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/berthkit/berth/reservation"
+)
+
+// RealNetwork returns the network of this computer: what is sent arrives. Its sockets are package
+// net's, which do in one step what Winsock does in two, so three things differ from Windows:
+//
+//   - A TCP socket listens from its bind on; Listen only allows Accept. A client that comes in
+//     between is kept waiting, not refused.
+//   - Connect of a TCP socket gives up the port that Bind got and asks for it again; a stranger may
+//     be faster, which is WSAEADDRINUSE.
+//   - Sockets share a port (SO_REUSEADDR) as far as this system lets them: UDP sockets do, TCP
+//     sockets do on Windows.
+func RealNetwork() reservation.Network { return realNetwork{} }
+
+type realNetwork struct{}
+
+// OpenSocket implements [reservation.Network].
+func (realNetwork) OpenSocket(family reservation.Family, protocol reservation.Protocol) (reservation.NetworkSocket, error) {
+	if family != reservation.IPv4 && family != reservation.IPv6 {
+		return nil, fmt.Errorf("%w: address family %d", reservation.ErrInvalid, family)
+	}
+	switch protocol {
+	case reservation.UDP:
+		s := new(realUDP)
+		s.open(family)
+		return s, nil
+	case reservation.TCP:
+		s := new(realTCP)
+		s.open(family)
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: %s", reservation.ErrInvalid, protocol)
+}
+
+// A realSocket is what the sockets of both protocols have in common.
+type realSocket struct {
+	family reservation.Family
+	reads  turn // whose turn it is to wait for data; the deadline is that one's
+	writes turn
+
+	mu      sync.Mutex // guards what follows and the fields of the protocol's own type
+	options reservation.SocketOptions
+	tag     func(syscall.RawConn) error
+	local   netip.AddrPort
+	peer    netip.AddrPort
+	closed  bool
+}
+
+func (s *realSocket) open(family reservation.Family) {
+	s.family, s.reads, s.writes = family, make(turn, 1), make(turn, 1)
+}
+
+// SetOptions implements [reservation.NetworkSocket].
+func (s *realSocket) SetOptions(options reservation.SocketOptions) error {
+	if options.ReuseAddress && options.Exclusive {
+		return fmt.Errorf("%w: an address is either reused or exclusive", reservation.ErrInvalid)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return reservation.ErrClosed
+	}
+	s.options = options
+	return nil
+}
+
+// LocalAddress implements [reservation.NetworkSocket].
+func (s *realSocket) LocalAddress() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.local
+}
+
+// PeerAddress implements [reservation.NetworkSocket].
+func (s *realSocket) PeerAddress() netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peer
+}
+
+func (s *realSocket) beforeBind(tag func(syscall.RawConn) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tag = tag
+}
+
+// mayBindLocked returns an error unless the socket is open and not bound.
+func (s *realSocket) mayBindLocked() error {
+	switch {
+	case s.closed:
+		return reservation.ErrClosed
+	case s.local.IsValid():
+		return fmt.Errorf("%w: the socket is bound", reservation.ErrState)
+	}
+	return nil
+}
+
+// networkLocked returns package net's name for the protocol, the family and the options.
+func (s *realSocket) networkLocked(protocol string) string {
+	switch {
+	case s.family == reservation.IPv4:
+		return protocol + "4"
+	case s.options.DualMode:
+		return protocol
+	}
+	return protocol + "6"
+}
+
+// controlLocked returns what prepares the system's socket for its bind.
+func (s *realSocket) controlLocked() func(network, address string, c syscall.RawConn) error {
+	options, tag := s.options, s.tag
+	return func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) { failed = setSystemOptions(fd, options) })
+		if err := errors.Join(err, failed); err != nil || tag == nil {
+			return err
+		}
+		return tag(c)
+	}
+}
+
+// shown returns an address as sockets of the family show it.
+func (s *realSocket) shown(address net.Addr) netip.AddrPort {
+	var shown netip.AddrPort
+	switch a := address.(type) {
+	case *net.UDPAddr:
+		shown = a.AddrPort()
+	case *net.TCPAddr:
+		shown = a.AddrPort()
+	}
+	return s.inFamily(shown)
+}
+
+func (s *realSocket) inFamily(address netip.AddrPort) netip.AddrPort {
+	ip := address.Addr()
+	switch {
+	case s.family == reservation.IPv4:
+		ip = ip.Unmap()
+	case ip.Is4():
+		ip = netip.AddrFrom16(ip.As16())
+	}
+	return netip.AddrPortFrom(ip, address.Port())
+}
+
+// A turn is taken by one goroutine at a time.
+type turn chan struct{}
+
+// during calls do when it is the caller's turn. While do runs, the end of ctx lets the deadline of
+// what do waits for pass. It returns ctx's error if that is why do ended.
+func (t turn) during(ctx context.Context, setDeadline func(time.Time) error, do func() error) error {
+	select {
+	case t <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-t }()
+	if err := setDeadline(time.Time{}); err != nil {
+		return withCondition(err)
+	}
+	past, ended := time.Unix(1, 0), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = setDeadline(past) // fails for what is closed, which do notices itself
+		close(ended)
+	})
+	err := do()
+	if !stop() {
+		<-ended // else it might set the deadline of whose turn is next
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return ctx.Err()
+		}
+	}
+	return withCondition(err)
+}

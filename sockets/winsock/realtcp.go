@@ -1,0 +1,204 @@
+package winsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+
+	"github.com/berthkit/berth/reservation"
+)
+
+// A realTCP is a TCP socket of this computer.
+type realTCP struct {
+	realSocket
+	listener   *net.TCPListener // from Bind until Connect
+	conn       *net.TCPConn     // from Connect or Accept on
+	listening  bool
+	connecting bool
+}
+
+// Bind implements [reservation.NetworkSocket]. Port 0 lets the system choose.
+func (s *realTCP) Bind(local netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mayBindLocked(); err != nil {
+		return err
+	}
+	return s.bindLocked(local)
+}
+
+func (s *realTCP) bindLocked(local netip.AddrPort) error {
+	config := net.ListenConfig{Control: s.controlLocked()}
+	listener, err := config.Listen(context.Background(), s.networkLocked("tcp"), local.String())
+	if err != nil {
+		return withCondition(err)
+	}
+	s.listener = listener.(*net.TCPListener)
+	s.local = s.shown(listener.Addr())
+	return nil
+}
+
+// Connect implements [reservation.NetworkSocket].
+func (s *realTCP) Connect(ctx context.Context, peer netip.AddrPort) error {
+	dialer, network, err := s.beginConnect()
+	if err != nil {
+		return err
+	}
+	conn, err := dialer.DialContext(ctx, network, netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()).String())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.connecting = false
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = ctx.Err()
+	case err != nil:
+		err = withCondition(err)
+	case s.closed:
+		_ = conn.Close()
+		return reservation.ErrClosed
+	}
+	if err != nil {
+		if !s.closed {
+			_ = s.bindLocked(s.local) // keeps the port, if nobody was faster, for another attempt
+		}
+		return err
+	}
+	s.conn = conn.(*net.TCPConn)
+	s.local, s.peer = s.shown(conn.LocalAddr()), s.shown(conn.RemoteAddr())
+	return nil
+}
+
+// beginConnect gives up the listener so that the connection can have its port.
+func (s *realTCP) beginConnect() (dialer net.Dialer, network string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return dialer, "", reservation.ErrClosed
+	case !s.local.IsValid(), s.conn != nil, s.connecting, s.listening:
+		return dialer, "", fmt.Errorf("%w: the socket is not bound, or connects or listens already", reservation.ErrState)
+	}
+	local := net.TCPAddr{Port: int(s.local.Port())}
+	if ip := s.local.Addr(); !ip.IsUnspecified() {
+		local.IP, local.Zone = ip.AsSlice(), ip.Zone()
+	}
+	if s.listener != nil {
+		_ = s.listener.Close()
+		s.listener = nil
+	}
+	s.connecting = true
+	return net.Dialer{LocalAddr: &local, Control: s.controlLocked()}, s.networkLocked("tcp"), nil
+}
+
+// Listen implements [reservation.NetworkSocket]. The system's own backlog counts.
+func (s *realTCP) Listen(int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return reservation.ErrClosed
+	case s.listener == nil:
+		return fmt.Errorf("%w: the socket is not bound, or is connected", reservation.ErrState)
+	}
+	s.listening = true
+	return nil
+}
+
+// Accept implements [reservation.NetworkSocket].
+func (s *realTCP) Accept(ctx context.Context) (reservation.NetworkSocket, error) {
+	s.mu.Lock()
+	listener, listening, closed, options := s.listener, s.listening, s.closed, s.options
+	s.mu.Unlock()
+	switch {
+	case closed:
+		return nil, reservation.ErrClosed
+	case !listening:
+		return nil, fmt.Errorf("%w: the socket does not listen", reservation.ErrState)
+	}
+	var conn *net.TCPConn
+	err := s.reads.during(ctx, listener.SetDeadline, func() (err error) {
+		conn, err = listener.AcceptTCP()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	accepted := &realTCP{conn: conn}
+	accepted.open(s.family)
+	accepted.options = options
+	accepted.local, accepted.peer = s.shown(conn.LocalAddr()), s.shown(conn.RemoteAddr())
+	return accepted, nil
+}
+
+// Send implements [reservation.NetworkSocket].
+func (s *realTCP) Send(ctx context.Context, data []byte, _ netip.AddrPort) (int, error) {
+	conn, err := s.connected()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	err = s.writes.during(ctx, conn.SetWriteDeadline, func() (err error) {
+		n, err = conn.Write(data)
+		return err
+	})
+	return n, err
+}
+
+// Receive implements [reservation.NetworkSocket].
+func (s *realTCP) Receive(ctx context.Context, data []byte) (int, netip.AddrPort, error) {
+	conn, err := s.connected()
+	if err != nil {
+		return 0, netip.AddrPort{}, err
+	}
+	n := 0
+	err = s.reads.during(ctx, conn.SetReadDeadline, func() (err error) {
+		n, err = conn.Read(data)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	})
+	return n, s.PeerAddress(), err
+}
+
+func (s *realTCP) connected() (*net.TCPConn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, reservation.ErrClosed
+	case s.conn == nil:
+		return nil, reservation.ErrNotConnected
+	}
+	return s.conn, nil
+}
+
+// CloseWrite ends the stream to the peer.
+func (s *realTCP) CloseWrite() error {
+	conn, err := s.connected()
+	if err != nil {
+		return err
+	}
+	return withCondition(conn.CloseWrite())
+}
+
+// Close implements [reservation.NetworkSocket].
+func (s *realTCP) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var err error
+	if s.listener != nil {
+		err = s.listener.Close()
+	}
+	if s.conn != nil {
+		err = s.conn.Close()
+	}
+	return err
+}
