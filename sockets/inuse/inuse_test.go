@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -250,9 +249,7 @@ func requireProgram(t *testing.T, program string) {
 
 // requireOwners skips where the system's table does not tell owners.
 func requireOwners(t *testing.T) {
-	switch runtime.GOOS {
-	case "linux", "darwin", "windows":
-	default:
-		t.Skipf("on %s ports are probed, and a probe does not tell who holds a port", runtime.GOOS)
+	if err := inuse.TableRefusal(t.Context()); err != nil {
+		t.Skipf("ports are probed here, and a probe does not tell who holds a port: %v", err)
 	}
 }
