@@ -118,11 +118,9 @@ func (s *socket) Connect(ctx context.Context, peer netip.AddrPort) error {
 }
 
 // Send implements [reservation.NetworkSocket]. A datagram that nobody takes, or for which its receiver
-// has no room, is lost without an error. A stream takes all of data before Send returns.
+// has no room, is lost without an error. A stream takes all of data before Send returns, or, with a
+// context that is done, as much as there is room for.
 func (s *socket) Send(ctx context.Context, data []byte, peer netip.AddrPort) (int, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
 	if s.closed {
@@ -134,11 +132,9 @@ func (s *socket) Send(ctx context.Context, data []byte, peer netip.AddrPort) (in
 	return s.sendDatagramLocked(data, peer)
 }
 
-// Receive implements [reservation.NetworkSocket].
+// Receive implements [reservation.NetworkSocket]. With a context that is done it returns what is there
+// and waits for nothing.
 func (s *socket) Receive(ctx context.Context, data []byte) (int, netip.AddrPort, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, netip.AddrPort{}, err
-	}
 	s.network.mu.Lock()
 	defer s.network.mu.Unlock()
 	if s.protocol == TCP {
@@ -183,8 +179,12 @@ func (s *socket) closeLocked() {
 	s.notifyLocked()
 }
 
-// waitLocked lets go of the network until the socket changes or ctx is done.
+// waitLocked lets go of the network until the socket changes or ctx is done. Nobody looks at a context
+// before he has to wait: one that is done is how a door asks for what is there already.
 func (s *socket) waitLocked(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if s.changed == nil {
 		s.changed = make(chan struct{})
 	}
