@@ -120,7 +120,7 @@ func parseSockDiagMessage(message []byte, within reservation.Range, visit visito
 		return false, kernelError(order.Uint32(body))
 	case netlinkDone:
 		if len(body) < 4 {
-			return true, nil // kernels before 2.6 say no more
+			return true, nil // without a code it is no error
 		}
 		return true, kernelError(order.Uint32(body))
 	case sockDiagByFamily:

@@ -61,5 +61,8 @@ const (
 	WSA_OPERATION_ABORTED   = win32.WSA_OPERATION_ABORTED
 )
 
-// WSA_IO_INCOMPLETE is what [WSAGetOverlappedResult] says of a call that goes on.
-const WSA_IO_INCOMPLETE Errno = 996
+// What [WSAGetOverlappedResult] says of a call that goes on.
+const (
+	ERROR_IO_INCOMPLETE Errno = 996
+	WSA_IO_INCOMPLETE         = ERROR_IO_INCOMPLETE
+)

@@ -176,13 +176,7 @@ func shareByProcessor(_ context.Context, s *socket, _, _ []byte) error {
 	changed := s.options
 	s.mu.Unlock()
 	changed.shared = true
-	if err := s.network.SetOptions(changed.network()); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.options.shared = true
-	return nil
+	return s.keep(changed)
 }
 
 // https://learn.microsoft.com/en-us/windows/win32/winsock/winsock-ioctls

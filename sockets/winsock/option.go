@@ -2,6 +2,7 @@ package winsock
 
 import (
 	"encoding/binary"
+	"maps"
 	"time"
 	"unsafe"
 
@@ -119,69 +120,77 @@ func (s *socket) setOption(name optionName, value int32) error {
 	s.mu.Lock()
 	changed := s.options
 	s.mu.Unlock()
-	tells, err := s.change(&changed, name, value)
-	if err != nil {
+	if err := s.change(&changed, name, value); err != nil {
 		return err
 	}
-	if tells {
-		if err := s.network.SetOptions(changed.network()); err != nil {
-			return err
+	if _, plain := accepted[name]; plain {
+		changed.others = maps.Clone(changed.others)
+		if changed.others == nil {
+			changed.others = map[optionName]int32{}
 		}
+		changed.others[name] = value
+	}
+	return s.keep(changed)
+}
+
+// keep tells the network what it does not know of the changed options yet, and then remembers them.
+// It is called while binding is held.
+func (s *socket) keep(changed options) error {
+	s.mu.Lock()
+	told := s.told
+	s.mu.Unlock()
+	next := changed.network()
+	if s.isBound() { // the rest comes too late: Windows accepts it without effect
+		next = told
+		next.Broadcast = changed.broadcast
+	}
+	if err := s.network.SetOptions(next); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed.nonBlocking, changed.listening = s.options.nonBlocking, s.options.listening
-	s.options = changed
-	if _, plain := accepted[name]; plain {
-		if s.options.others == nil {
-			s.options.others = map[optionName]int32{}
-		}
-		s.options.others[name] = value
-	}
+	s.options, s.told = changed, next
 	return nil
 }
 
-// change sets one option in o and reports whether the network is to be told.
-func (s *socket) change(o *options, name optionName, value int32) (tells bool, err error) {
+// change sets one option in o.
+func (s *socket) change(o *options, name optionName, value int32) error {
 	on := value != 0
 	if !s.applies(name.level) {
-		return false, WSAENOPROTOOPT
+		return WSAENOPROTOOPT
 	}
 	switch name {
 	case optionName{SOL_SOCKET, SO_REUSEADDR}:
 		if on && o.exclusive {
-			return false, WSAEINVAL
+			return WSAEINVAL
 		}
 		o.reuseAddress = on
 	case optionName{SOL_SOCKET, SO_EXCLUSIVEADDRUSE}:
 		if on && o.reuseAddress || s.isBound() {
-			return false, WSAEINVAL
+			return WSAEINVAL
 		}
 		o.exclusive = on
 	case optionName{IPPROTO_IPV6, IPV6_V6ONLY}:
 		if s.isBound() {
-			return false, WSAEINVAL
+			return WSAEINVAL
 		}
 		o.dualMode = !on
 	case optionName{SOL_SOCKET, SO_BROADCAST}:
 		if s.protocol != reservation.UDP {
-			return false, WSAENOPROTOOPT
+			return WSAENOPROTOOPT
 		}
 		o.broadcast = on
-		return true, nil // this one is of use after the bind, too
 	case optionName{SOL_SOCKET, SO_SNDTIMEO}:
 		o.sendTimeout = time.Duration(uint32(value)) * time.Millisecond
-		return false, nil
 	case optionName{SOL_SOCKET, SO_RCVTIMEO}:
 		o.receiveTimeout = time.Duration(uint32(value)) * time.Millisecond
-		return false, nil
 	default:
 		if _, known := accepted[name]; !known {
-			return false, WSAENOPROTOOPT
+			return WSAENOPROTOOPT
 		}
-		return false, nil
 	}
-	return !s.isBound(), nil
+	return nil
 }
 
 // GetsockoptInt returns the value of an option, WSAENOPROTOOPT for one that is unknown or that

@@ -158,23 +158,38 @@ func (s *realSocket) inFamily(address netip.AddrPort) netip.AddrPort {
 // A turn is taken by one goroutine at a time.
 type turn chan struct{}
 
+// glance is how long a call with a context that is done from the start looks for data. It is not
+// nothing: package net does not look at all once a deadline has passed.
+const glance = time.Millisecond
+
 // during calls do when it is the caller's turn. While do runs, the end of ctx lets the deadline of
 // what do waits for pass. It returns ctx's error if that is why do ended.
 func (t turn) during(ctx context.Context, setDeadline func(time.Time) error, do func() error) error {
 	select {
 	case t <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
+		select {
+		case t <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	defer func() { <-t }()
-	if err := setDeadline(time.Time{}); err != nil {
+	var deadline time.Time
+	stop, ended := func() bool { return false }, make(chan struct{})
+	if ctx.Err() != nil {
+		deadline = time.Now().Add(glance)
+		close(ended)
+	}
+	if err := setDeadline(deadline); err != nil {
 		return withCondition(err)
 	}
-	past, ended := time.Unix(1, 0), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = setDeadline(past) // fails for what is closed, which do notices itself
-		close(ended)
-	})
+	if deadline.IsZero() {
+		stop = context.AfterFunc(ctx, func() {
+			_ = setDeadline(time.Unix(1, 0)) // fails for what is closed, which do notices itself
+			close(ended)
+		})
+	}
 	err := do()
 	if !stop() {
 		<-ended // else it might set the deadline of whose turn is next

@@ -24,6 +24,7 @@ type socket struct {
 
 	mu       sync.Mutex // guards what follows; taken after binding
 	options  options
+	told     reservation.SocketOptions // what the network knows of them
 	sendShut bool
 	recvShut bool
 }
@@ -324,27 +325,24 @@ func (p *Process) Accept(fd Handle) (nfd Handle, sa Sockaddr, err error) {
 	return nfd, peer, nil
 }
 
-// patience is how long a call on a non-blocking socket looks for data. It is not nothing, as a
-// context that is done before it is looked at would hide data that is there.
-const patience = 2 * time.Millisecond
-
 // deadline returns a context for a call on the socket that may wait for limit, for ever if that is
-// 0, or hardly at all if the socket is non-blocking; and what turns the context's end into a code.
+// 0; and what turns the context's end into a code. On a non-blocking socket the context is done from
+// the start: a network then looks at what is there and does not wait.
 func (s *socket) deadline(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc, func(error) error) {
 	s.mu.Lock()
 	nonBlocking := s.options.nonBlocking
 	s.mu.Unlock()
 	late := func(err error) error { return err }
-	if nonBlocking {
-		limit = patience
-		late = func(err error) error {
+	switch {
+	case nonBlocking:
+		ctx, cancel := context.WithDeadline(ctx, time.Unix(1, 0))
+		return ctx, cancel, func(err error) error {
 			if errors.Is(err, context.DeadlineExceeded) {
 				return WSAEWOULDBLOCK
 			}
 			return err
 		}
-	}
-	if limit == 0 {
+	case limit == 0:
 		return ctx, func() {}, late
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
