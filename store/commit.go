@@ -70,9 +70,7 @@ func (s *Store) commit(ctx context.Context, base reservation.Revision, edits []r
 
 // write makes next durable. If that fails it puts the files back to now.
 func (s *Store) write(now, next *content, writes []write) error {
-	h := next.header()
-	writes = append(writes, write{spaceMeta, []byte(keyHeader), h.encode()})
-	err := s.writeBoth(writes)
+	err := s.writeBoth(next.header(), writes)
 	if err == nil {
 		err = failpoint("before-memory", s.path)
 	}
@@ -89,9 +87,7 @@ func (s *Store) write(now, next *content, writes []write) error {
 	}
 	// The file was full of free pages, maybe; the new one has none.
 	next.generation = now.generation
-	h = next.header()
-	writes[len(writes)-1].value = h.encode()
-	if err := s.writeBoth(writes); err != nil {
+	if err := s.writeBoth(next.header(), writes); err != nil {
 		if _, rewriteErr := s.rewrite(now); rewriteErr != nil {
 			return fmt.Errorf("%w; the commit failed with: %w", rewriteErr, err)
 		}
@@ -102,15 +98,15 @@ func (s *Store) write(now, next *content, writes []write) error {
 
 // writeBoth writes to both files at the same time, which takes little longer than to one: the
 // flushes run side by side. It returns when both are done.
-func (s *Store) writeBoth(writes []write) error {
+func (s *Store) writeBoth(h header, writes []write) error {
 	for _, c := range s.copies {
 		if err := c.unchanged(); err != nil {
 			return err
 		}
 	}
 	second := make(chan error, 1)
-	go func() { second <- s.copies[1].write(writes) }()
-	first := s.copies[0].write(writes)
+	go func() { second <- s.copies[1].write(h, writes) }()
+	first := s.copies[0].write(h, writes)
 	return errors.Join(first, <-second)
 }
 

@@ -154,11 +154,9 @@ func (c *content) exchange(key string, present bool, before, after []byte) write
 	return write{spaceMeta, []byte(key), after}
 }
 
-// writes lists all that a file of this content holds, header included, in order of bucket and key.
+// writes lists all that a file of this content holds, its header excepted, in order of bucket and key.
 func (c *content) writes() []write {
-	h := c.header()
-	writes := append(make([]write, 0, h.records+3), c.metaWrites()...)
-	writes = append(writes, write{spaceMeta, []byte(keyHeader), h.encode()})
+	writes := append(make([]write, 0, c.header().records+2), c.metaWrites()...)
 	for _, entries := range c.entries {
 		for _, e := range entries {
 			writes = append(writes, write{e.Protocol, e.key(), e.encode()})
@@ -186,9 +184,7 @@ func (c *content) renewed(lineage, generation uint64) *content {
 	next.generation = generation
 	next.digest = digest{}
 	for _, w := range next.writes() {
-		if string(w.key) != keyHeader {
-			next.digest = next.digest.plus(digestOf(lineage, w.space, w.key, w.value))
-		}
+		next.digest = next.digest.plus(digestOf(lineage, w.space, w.key, w.value))
 	}
 	return &next
 }

@@ -81,9 +81,9 @@ func (c *copyFile) unchanged() error {
 	return checkLinks(c.path(), c.file)
 }
 
-// write commits the writes in one transaction. A panic or a memory fault inside bbolt comes back
+// write commits the writes and the header in one transaction. A panic or a memory fault inside bbolt comes back
 // as an error; the copyFile must be abandoned after any error.
-func (c *copyFile) write(writes []write) error {
+func (c *copyFile) write(h header, writes []write) error {
 	if err := failpoint("before-write", c.name); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (c *copyFile) write(writes []write) error {
 	}
 	err := guard(func() error {
 		return c.database.Update(func(tx *bolt.Tx) error {
-			if err := putAll(tx, writes, bolt.DefaultFillPercent); err != nil {
+			if err := putAll(tx, h, writes, bolt.DefaultFillPercent); err != nil {
 				return err
 			}
 			return failpoint("before-sync", c.name)
@@ -112,7 +112,7 @@ func (c *copyFile) write(writes []write) error {
 	return err
 }
 
-func putAll(tx *bolt.Tx, writes []write, fill float64) error {
+func putAll(tx *bolt.Tx, h header, writes []write, fill float64) error {
 	for _, w := range writes {
 		bucket := tx.Bucket([]byte(bucketName(w.space)))
 		if bucket == nil {
@@ -129,7 +129,7 @@ func putAll(tx *bolt.Tx, writes []write, fill float64) error {
 			return err
 		}
 	}
-	return nil
+	return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyHeader), h.encode(uint64(tx.ID())))
 }
 
 // close gives the file back. After an error of bbolt use abandon.
@@ -263,7 +263,7 @@ func fill(database *bolt.DB, c *content) error {
 				return err
 			}
 		}
-		return putAll(tx, c.writes(), fillPercent)
+		return putAll(tx, c.header(), c.writes(), fillPercent)
 	})
 }
 

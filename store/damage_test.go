@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -255,15 +256,15 @@ func tryDamaged(t testing.TB, directory string, specimens []specimen, random *ra
 	beside := random.IntN(10)
 	damaged := random.IntN(2)
 	files := [2][]byte{append([]byte(nil), sp.files[0]...), append([]byte(nil), sp.files[1]...)}
-	var forged, otherForged bool
-	files[damaged], forged = damage(random, files[damaged])
+	var done, others []string // what was done to them
+	files[damaged], done = damage(random, files[damaged])
 	sound := beside < 5
 	switch {
 	case sound:
 	case beside < 8:
 		files[1-damaged] = nil
 	default:
-		files[1-damaged], otherForged = damage(random, files[1-damaged])
+		files[1-damaged], others = damage(random, files[1-damaged])
 	}
 	for i, name := range []string{path, path + ".copy"} {
 		if files[i] != nil {
@@ -276,19 +277,23 @@ func tryDamaged(t testing.TB, directory string, specimens []specimen, random *ra
 		return "", err
 	}
 	outcome, got, err := judge(t, path, sp.image, sound)
-	if err != nil && got != nil && !sound && (forged || otherForged) && sameImage(sp.before, got) == nil {
+	forged := slices.Contains(append(done, others...), forgery)
+	if err != nil && got != nil && !sound && forged && sameImage(sp.before, got) == nil {
 		return "old", nil
+	}
+	if err != nil {
+		err = fmt.Errorf("file %d: %q, the other: %q, sound: %v: %w", damaged, done, others, sound, err)
 	}
 	return outcome, err
 }
 
-func damage(random *rand.Rand, image []byte) (damaged []byte, forged bool) {
+func damage(random *rand.Rand, image []byte) (damaged []byte, done []string) {
 	for n := 1 + random.IntN(4)/3*random.IntN(4); n > 0 && len(image) >= 2*page; n-- {
 		mutation := mutations[random.IntN(len(mutations))]
 		image = mutation.apply(random, image)
-		forged = forged || mutation.name == forgery || mutation.name == "free list"
+		done = append(done, mutation.name)
 	}
-	return image, forged
+	return image, done
 }
 
 func judge(t testing.TB, path string, want *reservation.Image, sound bool) (outcome string, got *reservation.Image, err error) {

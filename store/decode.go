@@ -12,14 +12,15 @@ import (
 type decoder struct {
 	*verifier
 	*scratch
-	content   *content
-	header    *header
-	keep      bool      // make a content
-	checksums bool      // look at the checksum of every record
-	buckets   [3][]byte // values of the buckets in the root bucket, in the order of their names
-	records   uint32    // so far
-	current   entry     // the record at hand, which is the one before when the next is looked at
-	backing   []entry
+	content     *content
+	header      *header
+	transaction uint64    // that wrote the header
+	keep        bool      // make a content
+	checksums   bool      // look at the checksum of every record
+	buckets     [3][]byte // values of the buckets in the root bucket, in the order of their names
+	records     uint32    // so far
+	current     entry     // the record at hand, which is the one before when the next is looked at
+	backing     []entry
 }
 
 var bucketNames = [3]string{bucketMeta, bucketTCP, bucketUDP}
@@ -64,6 +65,9 @@ func (d *decoder) decode(meta metaPage) *Damage {
 	}
 	if damage := d.freelist(meta.freelist); damage != nil {
 		return damage
+	}
+	if d.transaction != meta.txid {
+		return damagef(fmt.Sprintf("meta page %d", meta.txid%2), "it is of transaction %d and leads to a tree of %d", meta.txid, d.transaction)
 	}
 	return d.finish()
 }
@@ -115,7 +119,7 @@ func (d *decoder) metaEntry(e *element) *Damage {
 		err = fmt.Errorf("unexpected bucket")
 	case key == keyHeader:
 		var h header
-		h, err = decodeHeader(e.value)
+		h, d.transaction, err = decodeHeader(e.value)
 		d.header = &h
 	case key == keyBoots:
 		d.content.boots, err = decodeBoots(e.value)

@@ -299,6 +299,9 @@ func create(ctx context.Context, path string, options Options) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%w: %s", ErrExist, path) // without waiting for who holds it
+	}
 	lineage, err := newLineage(options.Rand)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ const (
 
 	recordFixed  = 1 + 1 + 1 + 2 + 8 + 8 + 8 + 4 + 1 // up to the label
 	checksumSize = 4
-	headerSize   = 1 + 8 + 8 + 8 + 4 + 16 + checksumSize
+	headerSize   = 1 + 8 + 8 + 8 + 8 + 4 + 16 + checksumSize
 )
 
 // A space is what a bucket holds: an IANA protocol number, or 0 for the meta bucket. Checksums and
@@ -172,9 +172,12 @@ type header struct {
 	digest     digest
 }
 
-func (h *header) encode() []byte {
+// encode writes the header for one of the two files: transaction is bbolt's number of the
+// transaction that writes it, so that a meta page cannot lead to another one's tree.
+func (h header) encode(transaction uint64) []byte {
 	b := make([]byte, 0, headerSize)
 	b = append(b, formatVersion)
+	b = binary.BigEndian.AppendUint64(b, transaction)
 	b = binary.BigEndian.AppendUint64(b, h.revision.Lineage)
 	b = binary.BigEndian.AppendUint64(b, h.generation)
 	b = binary.BigEndian.AppendUint64(b, h.revision.Number)
@@ -184,23 +187,23 @@ func (h *header) encode() []byte {
 	return seal(spaceMeta, []byte(keyHeader), b)
 }
 
-func decodeHeader(value []byte) (h header, err error) {
+func decodeHeader(value []byte) (h header, transaction uint64, err error) {
 	b, err := unseal(spaceMeta, []byte(keyHeader), value)
 	if err != nil {
-		return h, err
+		return h, 0, err
 	}
 	if len(value) != headerSize {
-		return h, errLength
+		return h, 0, errLength
 	}
-	h.revision.Lineage = binary.BigEndian.Uint64(b[1:])
-	h.generation = binary.BigEndian.Uint64(b[9:])
-	h.revision.Number = binary.BigEndian.Uint64(b[17:])
-	h.records = binary.BigEndian.Uint32(b[25:])
-	h.digest = digest{binary.BigEndian.Uint64(b[29:]), binary.BigEndian.Uint64(b[37:])}
+	h.revision.Lineage = binary.BigEndian.Uint64(b[9:])
+	h.generation = binary.BigEndian.Uint64(b[17:])
+	h.revision.Number = binary.BigEndian.Uint64(b[25:])
+	h.records = binary.BigEndian.Uint32(b[33:])
+	h.digest = digest{binary.BigEndian.Uint64(b[37:]), binary.BigEndian.Uint64(b[45:])}
 	if h.revision == (reservation.Revision{}) {
-		return h, fmt.Errorf("no revision")
+		return h, 0, fmt.Errorf("no revision")
 	}
-	return h, nil
+	return h, binary.BigEndian.Uint64(b[1:]), nil
 }
 
 // encodeBoots writes the boots, the present one first; none is an empty list.
