@@ -86,10 +86,10 @@ func TestClientExcludedPortRange(t *testing.T) {
 // reservations alone. (Its control codes are a matter of package sockets/winsock.)
 func TestClientCilium(t *testing.T) {
 	c := newComputer(t, reservation.Config{})
-	token := uint64(unset)
+	token := unset
 	code := iphlpapi.New(c.admin).CreatePersistentUdpPortReservation(0, 64, &token)
 	require.EqualValues(t, win32.ERROR_INVALID_PARAMETER, code)
-	require.EqualValues(t, unset, token)
+	require.Equal(t, unset, token)
 }
 
 // A service that Microsoft's pages have in mind: it creates once, looks its token up at every start

@@ -17,7 +17,9 @@ package iphlpapi
 //   - ERROR_INVALID_PARAMETER (87): StartPort or NumberOfPorts is 0, the block runs past port 65535,
 //     or Token is nil. The last is not documented.
 //   - ERROR_ACCESS_DENIED (5): the caller, who wants to create or delete, is no elevated
-//     administrator. A bad argument is reported first, which is not documented either.
+//     administrator. A bad argument is reported first, which is not documented either. Lookup, which
+//     is open to all, returns it only where Windows has no like: when no program that may write the
+//     store has run since the computer started, so that there are no tokens yet.
 //   - ERROR_SHARING_VIOLATION (32), of create: a port of the block is bound, or the block overlaps
 //     a reservation or an exclusion of the same protocol. Creating a block twice is no success.
 //   - ERROR_NOT_FOUND (1168), of lookup and delete: exactly this block is not reserved.

@@ -81,7 +81,7 @@ func functionsOf(dll iphlpapi.Functions) map[reservation.Protocol]functions {
 }
 
 // unset is what a token variable holds before a call; a call that fails must leave it there.
-const unset = 0xDEADBEEF
+const unset uint64 = 0xDEADBEEF
 
 // Every code of Microsoft's tables, provoked through every function that returns it.
 func TestCodes(t *testing.T) {
@@ -143,7 +143,7 @@ func TestCodes(t *testing.T) {
 				if c.elevated {
 					process = computer.admin
 				}
-				call, start, token := functionsOf(iphlpapi.New(process))[protocol], win32.Htons(c.first), uint64(unset)
+				call, start, token := functionsOf(iphlpapi.New(process))[protocol], win32.Htons(c.first), unset
 				before, err := computer.admin.List(t.Context(), 0)
 				require.NoError(t, err)
 				var got uint32
@@ -157,7 +157,7 @@ func TestCodes(t *testing.T) {
 				}
 				require.Equal(t, c.want.Name(), win32.Errno(got).Name())
 				if c.want != win32.NO_ERROR {
-					require.EqualValues(t, unset, token)
+					require.Equal(t, unset, token)
 					after, err := computer.admin.List(t.Context(), 0)
 					require.NoError(t, err)
 					require.Equal(t, before, after, "a call that fails changes nothing")
@@ -217,18 +217,18 @@ func TestPrivilegeFirstIfThePolicySaysSo(t *testing.T) {
 	policy.ArgumentsFirst = false
 	c := newComputer(t, reservation.Config{Policy: &policy})
 	for _, call := range functionsOf(iphlpapi.New(c.user)) {
-		token := uint64(unset)
+		token := unset
 		require.EqualValues(t, win32.ERROR_ACCESS_DENIED, call.create(0, 1, &token))
 		require.EqualValues(t, win32.ERROR_ACCESS_DENIED, call.create(win32.Htons(50000), 1, nil))
 		require.EqualValues(t, win32.ERROR_ACCESS_DENIED, call.delete(win32.Htons(65535), 2))
 		require.EqualValues(t, win32.ERROR_INVALID_PARAMETER, call.lookup(0, 1, &token), "everybody may look up")
-		require.EqualValues(t, unset, token)
+		require.Equal(t, unset, token)
 	}
 }
 
 func TestCodesOfFailures(t *testing.T) {
 	c := newComputer(t, reservation.Config{})
-	token := uint64(unset)
+	token := unset
 	for _, call := range functionsOf(iphlpapi.New(c.admin)) {
 		c.journal.failure = errors.New("no space left on device")
 		require.EqualValues(t, win32.ERROR_GEN_FAILURE, call.create(win32.Htons(50000), 1, &token))
@@ -252,17 +252,17 @@ func TestCodesOfFailures(t *testing.T) {
 			require.EqualValues(t, name, call.delete(win32.Htons(50000), 1))
 		}
 	}
-	require.EqualValues(t, unset, token)
+	require.Equal(t, unset, token)
 }
 
 // An API that takes a block without ports does not make the door say that it was reserved.
 func TestBadArgumentsFailWhateverTheEngineSays(t *testing.T) {
 	for _, call := range functionsOf(iphlpapi.New(agreeable{})) {
-		token := uint64(unset)
+		token := unset
 		require.EqualValues(t, win32.ERROR_INVALID_PARAMETER, call.create(0, 1, &token))
 		require.EqualValues(t, win32.ERROR_INVALID_PARAMETER, call.lookup(0, 1, &token))
 		require.EqualValues(t, win32.ERROR_INVALID_PARAMETER, call.delete(0, 1))
-		require.EqualValues(t, unset, token)
+		require.Equal(t, unset, token)
 	}
 }
 

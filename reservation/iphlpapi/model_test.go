@@ -67,7 +67,7 @@ func TestFunctionsAgainstModel(t *testing.T) {
 			// Few ports and sizes, so that blocks meet; any number now and then.
 			first := rapid.OneOf(rapid.Uint16Range(65525, 65535), rapid.Uint16Range(0, 12), rapid.Uint16()).Draw(t, "first")
 			count := rapid.OneOf(rapid.Uint16Range(0, 5), rapid.Uint16()).Draw(t, "count")
-			call, start, token := doors[elevated][protocol], win32.Htons(first), uint64(unset)
+			call, start, token := doors[elevated][protocol], win32.Htons(first), unset
 			where := &token
 			if rapid.IntRange(0, 9).Draw(t, "token") == 0 {
 				where = nil
@@ -96,7 +96,7 @@ func TestFunctionsAgainstModel(t *testing.T) {
 				continue
 			}
 			if where == nil {
-				require.EqualValues(t, unset, token)
+				require.Equal(t, unset, token)
 			}
 		}
 		for protocol, blocks := range m {
