@@ -38,6 +38,8 @@ func (inv *invocation) describe(err error) string {
 			holder = "another program"
 		}
 		return fmt.Sprintf("the store %s is held by %s", busy.Path, holder)
+	case errors.Is(err, system.ErrBootUnknown):
+		return "this computer does not tell which boot it is in"
 	case errors.Is(err, store.ErrMissing):
 		return "there is no store at " + inv.storePath()
 	case errors.As(err, &damage):
@@ -227,7 +229,7 @@ var nextSteps = []struct {
 	{store.ErrUnsafePath, "Name another store with --store or BERTH_STORE."},
 	{system.ErrBootUnknown, "Name the boot yourself, with another name after each restart: --boot ID"},
 	{reservation.ErrTokenStale, "Look the reservation up again: berth lookup PROTOCOL RANGE"},
-	{reservation.ErrDenied, "Run this as a user who may write the store, PATH; as root, for example."},
+	{reservation.ErrDenied, "Run this as a user who may write the store, PATH."},
 	{fs.ErrPermission, "Run this as a user who may write the store, PATH, or name another with --store or BERTH_STORE."},
 	{reservation.ErrExhausted, "See what is taken: berth list"},
 	{syscall.EMFILE, "Open fewer sockets, or allow this shell more files: ulimit -n NUMBER"},
