@@ -22,7 +22,9 @@ func (h *noticeHandler) Handle(_ context.Context, record slog.Record) error {
 	var line strings.Builder
 	line.WriteString("berth: note: " + record.Message + h.attributes)
 	record.Attrs(func(attribute slog.Attr) bool {
-		line.WriteString(", " + attribute.String())
+		if attribute.Value.String() != "" {
+			line.WriteString(", " + attribute.String())
+		}
 		return true
 	})
 	h.screen.printf("%s\n", line.String())
