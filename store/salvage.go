@@ -339,22 +339,26 @@ func rebuild(ctx context.Context, path string, salvaged *Salvaged) error {
 	if salvaged == nil {
 		return fmt.Errorf("%w: nothing was salvaged", reservation.ErrInvalid)
 	}
-	var edits []reservation.Edit
-	for _, protocol := range pool.Protocols() {
-		if r, set := salvaged.Dynamic[protocol]; set {
-			edits = append(edits, reservation.Edit{Op: reservation.EditDynamic, Record: reservation.Record{Protocol: protocol, Range: r}})
-		}
-	}
-	for i := range salvaged.Records {
-		record, err := salvaged.Records[i].record()
-		if err != nil {
-			return err
-		}
-		edits = append(edits, reservation.Edit{Op: reservation.EditPut, Record: record})
-	}
-	c, _, err := (&content{}).apply(edits)
+	c, err := salvaged.content()
 	if err != nil {
 		return err
 	}
 	return install(ctx, path, c)
+}
+
+// content makes a content of the records, checked like those of any commit.
+func (s *Salvaged) content() (*content, error) {
+	var edits []reservation.Edit
+	for protocol, r := range s.Dynamic {
+		edits = append(edits, reservation.Edit{Op: reservation.EditDynamic, Record: reservation.Record{Protocol: protocol, Range: r}})
+	}
+	for i := range s.Records {
+		record, err := s.Records[i].record()
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, reservation.Edit{Op: reservation.EditPut, Record: record})
+	}
+	c, _, err := (&content{}).apply(edits)
+	return c, err
 }
