@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -291,5 +290,3 @@ func TestErrorTexts(t *testing.T) {
 	require.True(t, errors.As(err, &damage))
 	require.True(t, strings.HasPrefix(damage.Error(), "damaged: "+path))
 }
-
-func portText(port int) string { return strconv.Itoa(port) }

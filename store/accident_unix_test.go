@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -126,7 +127,7 @@ func TestNoSpace(t *testing.T) {
 	count := 1
 	for i := 2; i < 3000 && !failed; i++ {
 		before := ports(t, s)
-		if err := putBlock(t, s, portText(i)); err != nil {
+		if err := putBlock(t, s, strconv.Itoa(i)); err != nil {
 			require.ErrorIs(t, err, syscall.ENOSPC)
 			require.Equal(t, before, ports(t, s))
 			failed = true

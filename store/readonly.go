@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"sync"
-	"time"
 )
 
 // A store that was opened read-only takes no lock and reads the files beside whoever writes them.
@@ -35,19 +34,6 @@ func (m *metaBytes) read(file *os.File) error {
 		}
 	}
 	return nil
-}
-
-// A directoryStamp tells whether names of a directory may have changed since.
-type directoryStamp struct {
-	seconds, nanoseconds int64 // when a name was changed last
-	settled              bool  // long enough ago for another change to show
-}
-
-// settleTime is above the granularity of any file system's time stamps.
-const settleTime = 3 * time.Second
-
-func newDirectoryStamp(seconds, nanoseconds int64) directoryStamp {
-	return directoryStamp{seconds, nanoseconds, time.Since(time.Unix(seconds, nanoseconds)) > settleTime}
 }
 
 const (

@@ -4,5 +4,7 @@ package store
 
 import "os"
 
-// stampDirectory returns a stamp that never settles: the path is looked at every time.
+// A directoryStamp never settles here: the path is looked at every time.
+type directoryStamp struct{ settled bool }
+
 func stampDirectory(*os.File) directoryStamp { return directoryStamp{} }
