@@ -24,7 +24,7 @@ func (p *Process) admitAdministrator(arguments error) error {
 
 // admitPersistentLocked decides whether a persistent reservation or an exclusion may be made: C2, C3, C4, X1.
 func (h *Host) admitPersistentLocked(b *block) error {
-	return h.admitRangeLocked(h.spaces[b.protocol], b.rng)
+	return h.admitRangeLocked(h.spaces.of(b.protocol), b.rng)
 }
 
 // admitRangeLocked decides whether nothing of the host stands on r: overlap first, then in use.
@@ -40,7 +40,7 @@ func (h *Host) admitRangeLocked(space *portSpace, r Range) error {
 
 // admitEndLocked decides whether a persistent reservation or an exclusion may end, and finds it: C7, X2, A11, A16.
 func (h *Host) admitEndLocked(want *block) (*block, error) {
-	space := h.spaces[want.protocol]
+	space := h.spaces.of(want.protocol)
 	b, found := space.blocks.Get(want.rng)
 	switch {
 	case !found, b.kind == Runtime, b.deleting, !b.public.Load():
@@ -58,9 +58,9 @@ func (h *Host) admitEndLocked(want *block) (*block, error) {
 // admitRuntimeLocked decides which ports an acquire gets: Q2 to Q6, A4, A17, A20. Ports in avoid are
 // bound by other sockets of the computer.
 func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.PortSet) (Range, error) {
-	space := h.spaces[e.protocol]
+	space := h.spaces.of(e.protocol)
 	switch {
-	case e.closed:
+	case e.closed.Load():
 		return Range{}, ErrClosed
 	case e.state != endpointOpen && !h.policy.AcquireBound:
 		return Range{}, fmt.Errorf("%w: the endpoint is bound", ErrState)
@@ -70,7 +70,7 @@ func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.Port
 		if err != nil {
 			return Range{}, err
 		}
-		if other := h.spaces[TCP+UDP-e.protocol]; h.policy.AcquireAcrossProtocols && other.blocks.Overlaps(r) {
+		if other := h.spaces.beside(e.protocol); h.policy.AcquireAcrossProtocols && other.blocks.Overlaps(r) {
 			return Range{}, &refusal{ErrInUse, other.conflictingBlock(r)}
 		}
 		return r, h.admitRangeLocked(space, r)
@@ -94,7 +94,7 @@ func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.Port
 func (h *Host) admitTokenLocked(e *endpoint, token Token) (*block, error) {
 	b := h.tokens[token]
 	switch {
-	case e.closed:
+	case e.closed.Load():
 		return nil, ErrClosed
 	case b == nil || !b.public.Load() && b.owner != e:
 		return nil, nil
@@ -121,7 +121,7 @@ func (h *Host) admitAssociateLocked(e *endpoint, b *block) error {
 
 // admitReleaseLocked decides whether an endpoint may end a block: L3, A9, A10, A32.
 func (h *Host) admitReleaseLocked(e *endpoint, b *block) error {
-	space := h.spaces[b.protocol]
+	space := h.spaces.of(b.protocol)
 	switch {
 	case b.kind == Persistent:
 		return fmt.Errorf("%w: the reservation is persistent; delete it instead", h.policy.ReleasePersistent)
@@ -133,13 +133,15 @@ func (h *Host) admitReleaseLocked(e *endpoint, b *block) error {
 	return nil
 }
 
-// admitBindLocked decides which port a bind claims: B1 to B8, A2, A3. Ports in avoid have turned out
+// admitBindLocked decides which port a bind claims: B1 to B9, A2, A3. Ports in avoid have turned out
 // to be taken by other sockets.
 func (h *Host) admitBindLocked(e *endpoint, port uint16, avoid *pool.PortSet) (uint16, error) {
-	space := h.spaces[e.protocol]
+	space := h.spaces.of(e.protocol)
 	switch {
-	case e.closed:
+	case e.closed.Load():
 		return 0, ErrClosed
+	case e.state != endpointOpen:
+		return 0, fmt.Errorf("%w: the endpoint is bound already", ErrState)
 	case e.block != nil && e.block.gone:
 		return 0, fmt.Errorf("%w: the reservation that the endpoint was associated with has ended", ErrNotFound)
 	case e.block != nil && port == 0:
@@ -168,7 +170,7 @@ func (h *Host) admitBindLocked(e *endpoint, port uint16, avoid *pool.PortSet) (u
 }
 
 func (h *Host) refuseOutsideLocked(e *endpoint, port uint16) error {
-	space := h.spaces[e.protocol]
+	space := h.spaces.of(e.protocol)
 	if _, b, held := space.blocks.At(port); held {
 		return &refusal{h.policy.BindOutsideForeign, space.conflictingBlock(b.rng)}
 	}

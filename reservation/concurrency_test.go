@@ -159,6 +159,64 @@ func TestCloseDuringBind(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A bind that panics leaves no claim behind.
+func TestBindPanics(t *testing.T) {
+	h, p := newHost(t, reservation.NewMemoryJournal())
+	e, err := p.Open(t.Context(), reservation.UDP)
+	require.NoError(t, err)
+	require.Panics(t, func() {
+		_, _ = e.Bind(t.Context(), 50000, func(uint16) (uint16, error) { panic("in the caller's hands") })
+	})
+	require.NoError(t, h.CheckInvariants())
+	_, err = e.Bind(t.Context(), 50000, nil)
+	require.NoError(t, err)
+}
+
+// A port of ours that is given back while a bind looks for one is found, although the system still
+// named it a moment ago.
+func TestPortGivenBackDuringBind(t *testing.T) {
+	table := &slowTable{strangers: newStrangers()}
+	h, err := reservation.New(t.Context(), reservation.Config{Journal: reservation.NewMemoryJournal(), Ports: table, BootID: "b"})
+	require.NoError(t, err)
+	defer h.Close()
+	ctx, p := t.Context(), h.Process(reservation.Caller{Elevated: true})
+	token, err := p.CreatePersistent(ctx, reservation.UDP, pool.MustParseRange("50000-50001"), "")
+	require.NoError(t, err)
+	open := func() reservation.Endpoint {
+		e, err := p.Open(ctx, reservation.UDP)
+		require.NoError(t, err)
+		require.NoError(t, e.Associate(ctx, token))
+		return e
+	}
+	ours := open()
+	_, err = ours.Bind(ctx, 50001, nil)
+	require.NoError(t, err)
+	table.set(reservation.UDP, pool.MustParseRange("50000-50001"), true) // the system names ours as well
+	table.then = func() { require.NoError(t, ours.Close()) }
+	port, err := open().Bind(ctx, 0, func(port uint16) (uint16, error) {
+		if port == 50000 {
+			return 0, reservation.ErrInUse
+		}
+		return port, nil
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, 50001, port)
+}
+
+// slowTable is a port table whose answer is old when it arrives.
+type slowTable struct {
+	*strangers
+	then func() // what happens between the question and the answer
+}
+
+func (s *slowTable) InUse(ctx context.Context, protocol reservation.Protocol, within reservation.Range) ([]uint16, error) {
+	ports, err := s.strangers.InUse(ctx, protocol, within)
+	if s.then != nil {
+		s.then()
+	}
+	return ports, err
+}
+
 // Any other failure of the real bind ends the call and leaves the endpoint as it was.
 func TestBindFails(t *testing.T) {
 	h, p := newHost(t, reservation.NewMemoryJournal())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/berthkit/berth/pool"
 )
@@ -13,8 +14,9 @@ type endpoint struct {
 	process  *Process
 	protocol Protocol
 
+	closed atomic.Bool // changed under mu
+	place  int         // in the process's endpoints
 	state  endpointState
-	closed bool
 	block  *block   // associated with
 	held   []*block // runtime reservations that it acquired
 	port   uint16   // claimed or bound, 0 if none
@@ -200,28 +202,19 @@ func (e *endpoint) bind(ctx context.Context, port uint16, try TryBind) (uint16, 
 	if err := h.current(ctx); err != nil {
 		return 0, err
 	}
-	if err := e.beginBind(); err != nil {
-		return 0, err
-	}
 	var avoid *pool.PortSet // ports that turned out to be taken; nil until one did
 	for {
 		claimed, err := e.claimPort(port, avoid)
 		if err != nil {
 			return 0, h.withStranger(ctx, e, avoid, err)
 		}
-		if try != nil {
-			_, err = try(claimed)
-		}
+		err = e.tryPort(claimed, try)
 		taken := errors.Is(err, ErrInUse)
-		if taken && ctx.Err() != nil {
-			err, taken = ctx.Err(), false
-		}
-		if err := e.endBind(claimed, err == nil, taken && port == 0); err != nil {
-			return 0, err
-		}
 		switch {
 		case err == nil:
 			return claimed, nil
+		case taken && ctx.Err() != nil:
+			return 0, ctx.Err()
 		case taken && port != 0:
 			return 0, h.nameStranger(ctx, e.protocol, port, err)
 		case !taken:
@@ -234,69 +227,78 @@ func (e *endpoint) bind(ctx context.Context, port uint16, try TryBind) (uint16, 
 	}
 }
 
-func (e *endpoint) beginBind() error {
-	h := e.process.host
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case e.closed:
-		return ErrClosed
-	case e.state != endpointOpen:
-		return fmt.Errorf("%w: the endpoint is bound already", ErrState)
-	}
-	e.state = endpointBinding
-	return nil
-}
-
+// claimPort decides which port to try and keeps others from it.
 func (e *endpoint) claimPort(port uint16, avoid *pool.PortSet) (uint16, error) {
 	h := e.process.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	claimed, err := h.admitBindLocked(e, port, avoid)
 	if err != nil {
-		e.state = endpointOpen
 		return 0, err
 	}
-	e.port = claimed
-	h.spaces[e.protocol].claimPort(claimed, e.process)
+	e.state, e.port = endpointBinding, claimed
+	h.spaces.of(e.protocol).claimPort(claimed, e.process)
 	return claimed, nil
+}
+
+// tryPort lets try bind the real socket, without a lock, and keeps or undoes the claim; it undoes it
+// as well when try panics.
+func (e *endpoint) tryPort(port uint16, try TryBind) (err error) {
+	bound := false
+	defer func() {
+		if closed := e.endBind(port, bound); closed != nil {
+			err = closed
+		}
+	}()
+	if try != nil {
+		if _, err := try(port); err != nil {
+			return err
+		}
+	}
+	bound = true
+	return nil
 }
 
 // endBind keeps or undoes the claim of a port. It returns ErrClosed if the endpoint was closed while
 // the bind was on its way: the caller then closes the socket that it may have bound.
-func (e *endpoint) endBind(port uint16, keep, retry bool) error {
+func (e *endpoint) endBind(port uint16, keep bool) error {
 	h := e.process.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if keep && !e.closed {
+	if keep && !e.closed.Load() {
 		e.state = endpointBound
 		return nil
 	}
-	h.spaces[e.protocol].givePortBack(port)
-	e.port = 0
-	if e.closed {
+	h.spaces.of(e.protocol).givePortBack(port)
+	e.state, e.port = endpointOpen, 0
+	if e.closed.Load() {
 		return ErrClosed
-	}
-	if !retry {
-		e.state = endpointOpen
 	}
 	return nil
 }
 
 // strangers returns the ports, among those that a bind to port 0 may choose from, that sockets of
-// the computer are bound to.
+// others are bound to. The host's own are left out: the engine knows when they are given back.
 func (h *Host) strangers(ctx context.Context, e *endpoint) *pool.PortSet {
 	h.mu.Lock()
-	within := h.spaces[e.protocol].dynamic
+	space := h.spaces.of(e.protocol)
+	within := space.dynamic
 	if e.block != nil {
 		within = e.block.rng
 	}
+	own := space.boundIn(within)
 	h.mu.Unlock()
 	ports, err := h.socketsIn(ctx, e.protocol, within)
 	if err != nil {
 		h.log.Warn("cannot tell which ports are bound; each will be tried", "protocol", e.protocol, "error", err)
 	}
-	return setOf(ports)
+	taken := setOf(ports)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, port := range append(own, space.boundIn(within)...) {
+		taken.Remove(pool.RangeOf(port))
+	}
+	return taken
 }
 
 // withStranger says in the refusal of a full block which socket of the computer is in the way, unless
@@ -331,20 +333,20 @@ func (e *endpoint) Close() error {
 }
 
 func (e *endpoint) closeLocked() {
-	if e.closed {
+	if e.closed.Load() {
 		return
 	}
-	e.closed = true
+	e.closed.Store(true)
 	h := e.process.host
 	if e.state == endpointBound { // a bind on its way gives its claim back itself
-		h.spaces[e.protocol].givePortBack(e.port)
+		h.spaces.of(e.protocol).givePortBack(e.port)
 		e.port = 0
 	}
 	for _, b := range e.held {
 		h.removeLocked(b)
 	}
 	e.held = nil
-	delete(e.process.endpoints, e)
+	e.process.forgetLocked(e)
 }
 
 // dropLocked ends a runtime reservation of e.
@@ -362,9 +364,7 @@ func (e *endpoint) check(ctx context.Context) error {
 	if err := e.process.check(ctx); err != nil {
 		return err
 	}
-	e.process.host.mu.Lock()
-	defer e.process.host.mu.Unlock()
-	if e.closed {
+	if e.closed.Load() {
 		return ErrClosed
 	}
 	return nil

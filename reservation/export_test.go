@@ -11,7 +11,8 @@ func (h *Host) CheckInvariants() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	tokens := 0
-	for protocol, space := range h.spaces {
+	for _, space := range h.spaces {
+		protocol := space.protocol
 		var previous Range
 		for r, b := range space.blocks.All() {
 			switch {
@@ -21,7 +22,7 @@ func (h *Host) CheckInvariants() error {
 				return fmt.Errorf("%s %s overlaps %s", protocol, r, previous)
 			case b.gone:
 				return fmt.Errorf("%s %s is gone and still in the pool", protocol, r)
-			case b.kind == Runtime && (b.owner == nil || b.owner.closed):
+			case b.kind == Runtime && (b.owner == nil || b.owner.closed.Load()):
 				return fmt.Errorf("%s %s outlives its endpoint", protocol, r)
 			case (b.kind == Exclusion) != (b.token == 0) && h.boot.ID != "":
 				return fmt.Errorf("%s %s of kind %s has token %s", protocol, r, b.kind, b.token)

@@ -52,7 +52,7 @@ type Host struct {
 	boot      Boot // ours, zero while the journal does not say that it has begun
 	earlier   []Boot
 	maker     *tokenMaker
-	spaces    map[Protocol]*portSpace
+	spaces    portSpaces
 	tokens    map[Token]*block
 	processes map[*Process]struct{}
 
@@ -82,7 +82,6 @@ func New(ctx context.Context, config Config) (*Host, error) {
 		now:       config.Now,
 		writer:    make(chan struct{}, 1),
 		closing:   make(chan struct{}),
-		spaces:    make(map[Protocol]*portSpace),
 		tokens:    make(map[Token]*block),
 		processes: make(map[*Process]struct{}),
 	}
@@ -105,7 +104,7 @@ func New(ctx context.Context, config Config) (*Host, error) {
 			dynamic = DefaultDynamic
 		}
 		err = errors.Join(err, ValidateDynamic(dynamic))
-		h.spaces[protocol] = newPortSpace(protocol, dynamic)
+		h.spaces[indexOf(protocol)] = newPortSpace(protocol, dynamic)
 	}
 	if err != nil {
 		return nil, err
@@ -150,7 +149,7 @@ func (h *Host) begin(ctx context.Context) error {
 
 // Process returns a new process with the privileges of caller.
 func (h *Host) Process(caller Caller) *Process {
-	p := &Process{host: h, caller: caller, endpoints: make(map[*endpoint]struct{})}
+	p := &Process{host: h, caller: caller}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {

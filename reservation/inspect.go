@@ -37,7 +37,7 @@ func (p *Process) list(ctx context.Context, only Protocol) ([]Block, error) {
 // show returns the public blocks of a snapshot that overlap r, with the ports bound now.
 func (h *Host) show(view *snapshot, protocol Protocol, r Range) []Block {
 	h.mu.Lock()
-	bound := h.spaces[protocol].boundIn(pool.AllPorts)
+	bound := h.spaces.of(protocol).boundIn(pool.AllPorts)
 	h.mu.Unlock()
 	var blocks []Block
 	for _, b := range view.blocks[protocol].Overlapping(r) {
@@ -96,7 +96,7 @@ func (h *Host) holders(ctx context.Context, protocol Protocol, r Range) ([]Holde
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	space := h.spaces[protocol]
+	space := h.spaces.of(protocol)
 	for _, port := range space.boundIn(r) {
 		known := false
 		for i := range holders {
@@ -143,7 +143,7 @@ func (p *Process) free(ctx context.Context, protocol Protocol, count int, search
 	search.Avoid = append(slices.Clone(search.Avoid), setOf(ports))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r, found := h.spaces[protocol].blocks.FindFree(count, search)
+	r, found := h.spaces.of(protocol).blocks.FindFree(count, search)
 	if !found {
 		return Range{}, fmt.Errorf("%w: no %d consecutive ports are free in %s", ErrExhausted, count, within)
 	}

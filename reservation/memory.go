@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/berthkit/berth/pool"
 )
@@ -14,14 +15,15 @@ import (
 // as any handle on it: a computer that reboots closes its handle and goes on with the next one.
 type MemoryJournal struct {
 	content *memoryContent
-	mu      sync.Mutex // guards closed
-	closed  bool
+	closed  atomic.Bool
 }
 
 var _ Journal = (*MemoryJournal)(nil)
 
 type memoryContent struct {
-	mu    sync.Mutex // guards image
+	revision atomic.Pointer[Revision] // of image, for whoever only asks for it
+
+	mu    sync.Mutex // guards image and pools
 	image Image      // Records is unused: pools hold them
 	pools map[Protocol]*pool.Pool[Record]
 }
@@ -33,6 +35,7 @@ func NewMemoryJournal() *MemoryJournal {
 		content.pools[protocol] = pool.New[Record]()
 	}
 	content.image.Revision.Lineage = randomLineage()
+	content.revision.Store(&Revision{Lineage: content.image.Revision.Lineage})
 	return &MemoryJournal{content: content}
 }
 
@@ -63,9 +66,7 @@ func (j *MemoryJournal) Revision(ctx context.Context) (Revision, error) {
 	if err := j.check(ctx); err != nil {
 		return Revision{}, err
 	}
-	j.content.mu.Lock()
-	defer j.content.mu.Unlock()
-	return j.content.image.Revision, nil
+	return *j.content.revision.Load(), nil
 }
 
 // Commit implements [Journal].
@@ -92,6 +93,7 @@ func (j *MemoryJournal) Commit(ctx context.Context, base Revision, edits []Edit)
 	}
 	image.Revision.Number++
 	c.image = image
+	c.revision.Store(&image.Revision)
 	return image.Revision, nil
 }
 
@@ -141,9 +143,7 @@ func (c *memoryContent) apply(image *Image, edit Edit) (undo func(), err error) 
 
 // Close implements [Journal].
 func (j *MemoryJournal) Close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.closed = true
+	j.closed.Store(true)
 	return nil
 }
 
@@ -151,9 +151,7 @@ func (j *MemoryJournal) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.closed {
+	if j.closed.Load() {
 		return ErrClosed
 	}
 	return nil

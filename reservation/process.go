@@ -15,7 +15,7 @@ type Process struct {
 	caller Caller
 	closed atomic.Bool // changed under the host's mu
 
-	endpoints map[*endpoint]struct{} // guarded by the host's mu
+	endpoints []*endpoint // open ones, in no order; guarded by the host's mu
 }
 
 var (
@@ -159,14 +159,14 @@ func (p *Process) lookup(ctx context.Context, protocol Protocol, r Range) (Token
 	if err := h.current(ctx); err != nil {
 		return 0, err
 	}
-	b := h.spaces[protocol].starts.get(r.First())
+	b := h.spaces.of(protocol).starts.get(r.First())
 	if b == nil || !b.isPersistent(r) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		// Another boot may have been taken over between the two looks.
 		var found bool
-		if b, found = h.spaces[protocol].blocks.Get(r); !found || !b.isPersistent(r) {
-			return 0, &refusal{ErrNotFound, h.spaces[protocol].conflictingBlock(r)}
+		if b, found = h.spaces.of(protocol).blocks.Get(r); !found || !b.isPersistent(r) {
+			return 0, &refusal{ErrNotFound, h.spaces.of(protocol).conflictingBlock(r)}
 		}
 	}
 	if b.token == 0 {
@@ -224,7 +224,7 @@ func (p *Process) dynamic(ctx context.Context, protocol Protocol) (Range, error)
 	}
 	p.host.mu.Lock()
 	defer p.host.mu.Unlock()
-	return p.host.spaces[protocol].dynamic, nil
+	return p.host.spaces.of(protocol).dynamic, nil
 }
 
 // SetDynamic sets, durably, the range that automatic assignment draws from: at least 255 ports, none
@@ -249,7 +249,7 @@ func (p *Process) setDynamic(ctx context.Context, protocol Protocol, r Range) er
 			return []Edit{{Op: EditDynamic, Record: Record{Protocol: protocol, Range: r}}}, nil
 		},
 		settle: func(committed bool) {
-			if space := p.host.spaces[protocol]; committed {
+			if space := p.host.spaces.of(protocol); committed {
 				space.dynamic = r
 				space.advance(space.next - 1)
 			}
@@ -271,7 +271,8 @@ func (p *Process) Open(ctx context.Context, protocol Protocol) (Endpoint, error)
 	if p.closed.Load() {
 		return nil, fail("open", protocol, Range{}, ErrClosed)
 	}
-	p.endpoints[e] = struct{}{}
+	e.place = len(p.endpoints)
+	p.endpoints = append(p.endpoints, e)
 	return e, nil
 }
 
@@ -285,10 +286,19 @@ func (p *Process) Close() error {
 
 func (p *Process) closeLocked() {
 	p.closed.Store(true)
-	for e := range p.endpoints {
-		e.closeLocked()
+	for len(p.endpoints) > 0 {
+		p.endpoints[len(p.endpoints)-1].closeLocked()
 	}
 	delete(p.host.processes, p)
+}
+
+// forgetLocked takes a closed endpoint out of the open ones.
+func (p *Process) forgetLocked(e *endpoint) {
+	last := len(p.endpoints) - 1
+	p.endpoints[e.place] = p.endpoints[last]
+	p.endpoints[e.place].place = e.place
+	p.endpoints[last] = nil
+	p.endpoints = p.endpoints[:last]
 }
 
 func (p *Process) check(ctx context.Context) error {

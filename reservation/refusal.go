@@ -130,13 +130,40 @@ func (h *Host) withNearest(ctx context.Context, protocol Protocol, r Range, err 
 	return err
 }
 
+// nearestTries is how many candidates the nearest free block is looked for among. The engine knows
+// at once where its own ports are free; each candidate is then shown to the system, which may take
+// milliseconds, and all that waits for it is a message.
+const nearestTries = 16
+
 // nearest returns the free block of r's size whose start is the nearest to r's, the zero Range if
-// there is none. It decorates messages, so a system that does not answer is passed over.
+// there is none, if the system does not answer, or if strangers stand on all of the nearest ones.
 func (h *Host) nearest(ctx context.Context, protocol Protocol, r Range) Range {
-	avoid := setOf(h.mustSockets(ctx, protocol))
+	avoid := new(pool.PortSet)
+	for range nearestTries {
+		candidate := h.nearestBut(protocol, r, avoid)
+		if !candidate.IsValid() {
+			return Range{}
+		}
+		ports, err := h.socketsIn(ctx, protocol, candidate)
+		if err != nil {
+			h.log.Warn("cannot tell which ports are bound", "protocol", protocol, "error", err)
+			return Range{}
+		}
+		if len(ports) == 0 {
+			return candidate
+		}
+		for _, port := range ports {
+			avoid.Add(pool.RangeOf(port))
+		}
+	}
+	return Range{}
+}
+
+// nearestBut is nearest for what the engine knows, and for the ports to avoid.
+func (h *Host) nearestBut(protocol Protocol, r Range, avoid *pool.PortSet) Range {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	blocks := h.spaces[protocol].blocks
+	blocks := h.spaces.of(protocol).blocks
 	starting := func(from, to int) (Range, bool) { // the lowest free block that starts in from-to
 		from, to = max(from, 1), min(to+r.Count()-1, pool.MaxPort)
 		within, err := pool.RangeFrom(uint16(from), to-from+1)
@@ -145,11 +172,10 @@ func (h *Host) nearest(ctx context.Context, protocol Protocol, r Range) Range {
 		}
 		return blocks.FindFree(r.Count(), pool.Search{Within: within, Avoid: []*pool.PortSet{avoid}})
 	}
-	first := int(r.First())
+	first, low := int(r.First()), 1
 	above, found := starting(first, pool.MaxPort)
-	low := 1
 	if found {
-		low = max(1, first-(int(above.First())-first)+1) // what starts below this is farther than above
+		low = max(1, 2*first-int(above.First())+1) // what starts below this is farther than above
 	}
 	below, better := starting(low, first-1)
 	if !better {
@@ -166,14 +192,6 @@ func (h *Host) nearest(ctx context.Context, protocol Protocol, r Range) Range {
 		high = middle - 1
 	}
 	return below
-}
-
-func (h *Host) mustSockets(ctx context.Context, protocol Protocol) []uint16 {
-	ports, err := h.socketsIn(ctx, protocol, pool.AllPorts)
-	if err != nil {
-		h.log.Warn("cannot tell which ports are bound", "protocol", protocol, "error", err)
-	}
-	return ports
 }
 
 // setOf returns the set of ports, which are in ascending order.

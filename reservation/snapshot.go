@@ -42,8 +42,8 @@ func (h *Host) publish() *snapshot {
 		return s
 	}
 	s := &snapshot{revision: *h.revision.Load(), earlier: h.earlier, blocks: make(map[Protocol]*pool.Pool[*block])}
-	for protocol, space := range h.spaces {
-		s.blocks[protocol] = space.blocks.Clone()
+	for _, space := range h.spaces {
+		s.blocks[space.protocol] = space.blocks.Clone()
 	}
 	h.published.Store(s)
 	return s
@@ -126,9 +126,9 @@ func (h *Host) merge(image *Image) (hidden []Record) {
 	for _, record := range image.Records {
 		kept[key(record)] = true
 	}
-	for protocol, space := range h.spaces {
+	for _, space := range h.spaces {
 		space.dynamic, space.hidden = space.initial, nil
-		if dynamic, set := image.Dynamic[protocol]; set {
+		if dynamic, set := image.Dynamic[space.protocol]; set {
 			space.dynamic = dynamic
 		}
 		var gone []*block
@@ -145,7 +145,7 @@ func (h *Host) merge(image *Image) (hidden []Record) {
 		if record.Store == ActiveStore && ours.ID == "" {
 			continue
 		}
-		space := h.spaces[record.Protocol]
+		space := h.spaces.of(record.Protocol)
 		if b, present := space.blocks.Get(record.Range); present && b.key() == key(record) {
 			continue
 		}

@@ -12,12 +12,25 @@ type portSpace struct {
 	protocol Protocol
 	blocks   *pool.Pool[*block] // also marks the ports in bound as in use
 	starts   startIndex         // the same blocks by first port, for readers without mu
-	bound    map[uint16]*binding
+	bound    map[uint16]binding
 	dynamic  Range
 	initial  Range    // the dynamic range unless the journal sets one
 	next     uint16   // where the next automatic assignment starts to look
 	hidden   []Record // records of other hosts that overlap a runtime block of ours, until that is gone
 }
+
+// portSpaces are those of both protocols: an array, since every call looks one up.
+type portSpaces [2]*portSpace
+
+func indexOf(protocol Protocol) int {
+	if protocol == TCP {
+		return 0
+	}
+	return 1
+}
+
+func (s *portSpaces) of(protocol Protocol) *portSpace     { return s[indexOf(protocol)] }
+func (s *portSpaces) beside(protocol Protocol) *portSpace { return s[1-indexOf(protocol)] }
 
 // A block is a range that somebody holds, in the engine. Its fields never change, except those that
 // say so.
@@ -69,27 +82,30 @@ func newPortSpace(protocol Protocol, dynamic Range) *portSpace {
 	return &portSpace{
 		protocol: protocol,
 		blocks:   pool.New[*block](),
-		bound:    make(map[uint16]*binding),
+		bound:    make(map[uint16]binding),
 		dynamic:  dynamic,
 		initial:  dynamic,
 	}
 }
 
 func (s *portSpace) claimPort(port uint16, by *Process) {
-	if b := s.bound[port]; b != nil {
-		b.count++
-		return
+	b, shared := s.bound[port]
+	if !shared {
+		b.owner = by
+		s.blocks.MarkInUse(pool.RangeOf(port))
 	}
-	s.bound[port] = &binding{count: 1, owner: by}
-	s.blocks.MarkInUse(pool.RangeOf(port))
+	b.count++
+	s.bound[port] = b
 }
 
 func (s *portSpace) givePortBack(port uint16) {
 	b := s.bound[port]
-	if b.count--; b.count == 0 {
-		delete(s.bound, port)
-		s.blocks.ClearInUse(pool.RangeOf(port))
+	if b.count--; b.count > 0 {
+		s.bound[port] = b
+		return
 	}
+	delete(s.bound, port)
+	s.blocks.ClearInUse(pool.RangeOf(port))
 }
 
 // describe returns the block as outsiders see it.
@@ -106,7 +122,7 @@ func (b *block) describe(bound int) Block {
 
 // insertLocked puts a block into its pool. It returns false, and changes nothing, if it overlaps another.
 func (h *Host) insertLocked(b *block) bool {
-	space := h.spaces[b.protocol]
+	space := h.spaces.of(b.protocol)
 	if !space.blocks.Insert(b.rng, b) {
 		return false
 	}
@@ -124,7 +140,7 @@ func (h *Host) removeLocked(b *block) {
 		return
 	}
 	b.gone = true
-	space := h.spaces[b.protocol]
+	space := h.spaces.of(b.protocol)
 	space.blocks.Delete(b.rng)
 	space.starts.put(b.rng.First(), nil)
 	if h.tokens[b.token] == b {
