@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"syscall"
@@ -47,7 +48,7 @@ func (e *nativeEndpoint) newSocket() (windows.Handle, error) {
 	socket, err := windows.WSASocket(windows.AF_INET, kind, int32(e.protocol), nil, 0,
 		windows.WSA_FLAG_OVERLAPPED|windows.WSA_FLAG_NO_HANDLE_INHERIT)
 	if err != nil {
-		return windows.InvalidHandle, fmt.Errorf("create a socket: %w", codeOf(err).condition())
+		return windows.InvalidHandle, fmt.Errorf("create a socket: %w", codeOf(err))
 	}
 	return socket, nil
 }
@@ -80,11 +81,7 @@ func (e *nativeEndpoint) Acquire(ctx context.Context, request reservation.Reques
 	if err != nil {
 		return reservation.Reservation{}, failed("acquire", e.protocol, asked, err)
 	}
-	raw, code := acquireReservation(socket, request.First, request.Count)
-	if code != 0 {
-		return reservation.Reservation{}, failed("acquire", e.protocol, asked, code.condition())
-	}
-	acquired, err := parseInstance(raw)
+	acquired, err := acquireReservation(socket, request.First, request.Count)
 	if err != nil {
 		return reservation.Reservation{}, failed("acquire", e.protocol, asked, err)
 	}
@@ -118,8 +115,8 @@ func (e *nativeEndpoint) Release(ctx context.Context, token reservation.Token) e
 	if err != nil {
 		return failed("release", e.protocol, reservation.Range{}, err)
 	}
-	if code := releaseReservation(socket, token); code != 0 {
-		return failed("release", e.protocol, reservation.Range{}, code.condition())
+	if err := releaseReservation(socket, token); err != nil {
+		return failed("release", e.protocol, reservation.Range{}, err)
 	}
 	return nil
 }
@@ -154,10 +151,7 @@ func (e *nativeEndpoint) tryToken(token reservation.Token) error {
 		return err
 	}
 	defer windows.Closesocket(socket)
-	if code := associateReservation(socket, token); code != 0 {
-		return code.condition()
-	}
-	return nil
+	return associateReservation(socket, token)
 }
 
 // TagSocket puts the token on the real socket. Windows decides at its bind.
@@ -168,13 +162,10 @@ func (e *nativeEndpoint) TagSocket(socket syscall.RawConn) error {
 	if token == 0 {
 		return nil
 	}
-	var code Code
-	err := socket.Control(func(fd uintptr) { code = associateReservation(windows.Handle(fd), token) })
-	if err != nil {
+	var refused error
+	err := socket.Control(func(fd uintptr) { refused = associateReservation(windows.Handle(fd), token) })
+	if err := errors.Join(err, refused); err != nil {
 		return failed("associate", e.protocol, reservation.Range{}, err)
-	}
-	if code != 0 {
-		return failed("associate", e.protocol, reservation.Range{}, code.condition())
 	}
 	return nil
 }

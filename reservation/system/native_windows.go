@@ -9,6 +9,8 @@ import (
 
 	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/reservation/iphlpapi"
+	"github.com/berthkit/berth/reservation/win32"
 )
 
 // openNative gives the reservations that Windows itself keeps. The options name no store.
@@ -32,6 +34,8 @@ func openNative(options *Options) (*Computer, error) {
 
 // A nativeProcess is this process before Windows' own engine. It keeps nothing but what Close ends.
 type nativeProcess struct {
+	library iphlpapi.SystemDLL
+
 	mu        sync.Mutex // guards the fields below
 	closed    bool
 	endpoints map[*nativeEndpoint]struct{}
@@ -74,30 +78,42 @@ func (p *nativeProcess) CreatePersistent(ctx context.Context, protocol reservati
 	if err != nil {
 		return 0, failed("create", protocol, r, err)
 	}
-	token, code := createPersistent(protocol, r)
-	if code != 0 {
-		return 0, failed("create", protocol, r, code.condition())
+	var token uint64
+	create := p.library.CreatePersistentUdpPortReservation
+	if protocol == reservation.TCP {
+		create = p.library.CreatePersistentTcpPortReservation
 	}
-	return token, nil
+	if code := create(win32.Htons(r.First()), uint16(r.Count()), &token); code != 0 {
+		return 0, failed("create", protocol, r, win32.Errno(code))
+	}
+	return reservation.Token(token), nil
 }
 
 func (p *nativeProcess) LookupPersistent(ctx context.Context, protocol reservation.Protocol, r reservation.Range) (reservation.Token, error) {
 	if err := p.check(ctx, protocol, r); err != nil {
 		return 0, failed("lookup", protocol, r, err)
 	}
-	token, code := lookupPersistent(protocol, r)
-	if code != 0 {
-		return 0, failed("lookup", protocol, r, code.condition())
+	var token uint64
+	lookup := p.library.LookupPersistentUdpPortReservation
+	if protocol == reservation.TCP {
+		lookup = p.library.LookupPersistentTcpPortReservation
 	}
-	return token, nil
+	if code := lookup(win32.Htons(r.First()), uint16(r.Count()), &token); code != 0 {
+		return 0, failed("lookup", protocol, r, win32.Errno(code))
+	}
+	return reservation.Token(token), nil
 }
 
 func (p *nativeProcess) DeletePersistent(ctx context.Context, protocol reservation.Protocol, r reservation.Range) error {
 	if err := p.check(ctx, protocol, r); err != nil {
 		return failed("delete", protocol, r, err)
 	}
-	if code := deletePersistent(protocol, r); code != 0 {
-		return failed("delete", protocol, r, code.condition())
+	end := p.library.DeletePersistentUdpPortReservation
+	if protocol == reservation.TCP {
+		end = p.library.DeletePersistentTcpPortReservation
+	}
+	if code := end(win32.Htons(r.First()), uint16(r.Count())); code != 0 {
+		return failed("delete", protocol, r, win32.Errno(code))
 	}
 	return nil
 }
