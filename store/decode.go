@@ -14,12 +14,14 @@ type decoder struct {
 	*scratch
 	content     *content
 	header      *header
-	transaction uint64    // that wrote the header
-	keep        bool      // make a content
-	checksums   bool      // look at the checksum of every record
-	buckets     [3][]byte // values of the buckets in the root bucket, in the order of their names
-	records     uint32    // so far
-	current     entry     // the record at hand, which is the one before when the next is looked at
+	transaction uint64        // that wrote the header
+	keep        bool          // make a content
+	checksums   bool          // look at the checksum of every record
+	buckets     [3][]byte     // values of the buckets in the root bucket, in the order of their names
+	records     uint32        // so far
+	current     entry         // the record at hand, where none is kept
+	endProtocol pool.Protocol // of the record before
+	end         uint16        // its last port
 	backing     []entry
 }
 
@@ -132,7 +134,7 @@ func (d *decoder) metaEntry(e *element) *Damage {
 }
 
 func (d *decoder) record(protocol pool.Protocol, e *element) *Damage {
-	if d.records++; e.bucket || d.records > d.header.records {
+	if d.records++; e.bucket || d.records > d.header.records || d.keep && len(d.backing) == cap(d.backing) {
 		return damagef(fmt.Sprintf("bucket %v", protocol), "unexpected entry %.32q", e.key)
 	}
 	if d.checksums {
@@ -144,25 +146,26 @@ func (d *decoder) record(protocol pool.Protocol, e *element) *Damage {
 	if !d.keep && !d.checksums {
 		return nil
 	}
-	last := uint16(0)
-	if d.current.Protocol == protocol {
-		last = d.current.Range.Last()
+	current := &d.current
+	if d.keep {
+		d.backing = d.backing[:len(d.backing)+1] // the header's count, which bounds the records, gave it its capacity
+		current = &d.backing[len(d.backing)-1]
 	}
-	label, err := d.current.decode(protocol, e.key, e.value)
+	label, err := current.decode(protocol, e.key, e.value)
 	if err == nil {
-		err = validateRecord(&d.current.Record, label)
+		err = validateRecord(&current.Record, label)
 	}
 	if err != nil {
 		return entryDamage(fmt.Sprintf("record %v %x", protocol, e.key), err)
 	}
-	if last >= d.current.Range.First() {
-		return damagef(fmt.Sprintf("record %v %v", protocol, d.current.Range), "it overlaps the one before, which ends at %d", last)
+	if d.endProtocol == protocol && d.end >= current.Range.First() {
+		return damagef(fmt.Sprintf("record %v %v", protocol, current.Range), "it overlaps the one before, which ends at %d", d.end)
 	}
-	if d.current.commit > d.header.revision.Number {
-		return damagef(fmt.Sprintf("record %v %v", protocol, d.current.Range), "it is of commit %d, the header of commit %d", d.current.commit, d.header.revision.Number)
+	d.endProtocol, d.end = protocol, current.Range.Last()
+	if current.commit > d.header.revision.Number {
+		return damagef(fmt.Sprintf("record %v %v", protocol, current.Range), "it is of commit %d, the header of commit %d", current.commit, d.header.revision.Number)
 	}
 	if d.keep {
-		d.backing = append(d.backing, d.current)
 		d.labels = append(d.labels, label...)
 		d.ends = append(d.ends, uint32(len(d.labels)))
 	}

@@ -146,13 +146,16 @@ func (e *entry) decode(protocol pool.Protocol, key, value []byte) (label []byte,
 	return payload[recordFixed:], nil
 }
 
-// validateRecord is Record.Validate with the label apart, faster for the plain ASCII labels that
-// nearly all records have: opening a store validates every record.
+// validateRecord is Record.Validate with the label apart, and fast for nearly all records: opening
+// a store validates every one.
 func validateRecord(r *reservation.Record, label []byte) error {
-	if r.Label = ""; len(label) > reservation.MaxLabel || !isPlain(label) {
-		r.Label = string(label)
+	if r.Kind == reservation.Persistent && r.Store == reservation.PersistentStore && r.Protocol.IsValid() && r.Range.IsValid() &&
+		len(label) <= reservation.MaxLabel && isPlain(label) {
+		return nil
 	}
-	return r.Validate()
+	whole := *r
+	whole.Label = string(label)
+	return whole.Validate()
 }
 
 func isPlain(label []byte) bool {
