@@ -47,12 +47,6 @@ func (h *handle) associate(token reservation.Token) *handle {
 	return h
 }
 
-func (h *handle) close() {
-	h.t.Helper()
-	require.NoError(h.t, h.socket.Close())
-	require.NoError(h.t, h.endpoint.Close())
-}
-
 // TestBind goes through what binds to reserved ports meet. Each row starts with alice's runtime
 // reservation of UDP 40000-40002 and its token, and an elevated persistent one of 41000-41002.
 func TestBind(t *testing.T) {
@@ -176,6 +170,23 @@ func TestBind(t *testing.T) {
 			require.Equal(t, test.port, port)
 		})
 	}
+}
+
+// Port 0 never fails because of one port: a socket that keeps its port from others is passed over like
+// any other, though an explicit bind would be denied.
+func TestAutomaticPortsPassOverExclusiveSockets(t *testing.T) {
+	m := machinetest.New(t)
+	p := m.Process("alice", machine.Plain)
+	defer p.Exit()
+	first := newHandle(t, p, machine.UDP)
+	token := first.acquire(40000, 2).Token
+	require.NoError(t, m.Steal(machine.UDP, 40000, 1)) // exclusive, on all addresses
+	port, err := machine.Bind(t.Context(), first.associate(token).endpoint, first.socket, netip.MustParseAddrPort("127.0.0.1:0"))
+	require.NoError(t, err)
+	require.EqualValues(t, 40001, port)
+	next := newHandle(t, p, machine.UDP).associate(token)
+	_, err = machine.Bind(t.Context(), next.endpoint, next.socket, netip.MustParseAddrPort("127.0.0.1:40000"))
+	require.ErrorIs(t, err, reservation.ErrDenied)
 }
 
 // Port 0 stays clear of blocks of every kind and of ports that sockets have.

@@ -81,7 +81,7 @@ func (n *network) admitLocked(s *socket, port uint16, addresses []netip.Addr) er
 	for _, other := range n.spaces[s.protocol].socketsAt(port) {
 		for _, theirs := range other.addresses {
 			for _, wanted := range addresses {
-				switch other.meets(theirs, s, wanted) {
+				switch meet(other, theirs, s, wanted) {
 				case used:
 					return fmt.Errorf("%w: a socket is bound to %s", reservation.ErrInUse, other.bound)
 				case denied:
@@ -94,8 +94,8 @@ func (n *network) admitLocked(s *socket, port uint16, addresses []netip.Addr) er
 	return nil
 }
 
-// meets looks up what s meets that wants an address, where first has one.
-func (first *socket) meets(theirs netip.Addr, s *socket, wanted netip.Addr) verdict {
+// meet looks up what the second of two sockets meets that wants an address, where the first has one.
+func meet(first *socket, theirs netip.Addr, second *socket, wanted netip.Addr) verdict {
 	switch {
 	case theirs.Is4() != wanted.Is4():
 		return fine
@@ -107,8 +107,8 @@ func (first *socket) meets(theirs netip.Addr, s *socket, wanted netip.Addr) verd
 		return fine
 	}
 	table := &conflictsOfOneUser
-	if first.process.program.User != s.process.program.User {
+	if first.process.program.User != second.process.program.User {
 		table = &conflictsOfTwoUsers
 	}
-	return table[claimOf(first.options, theirs)][claimOf(s.options, wanted)]
+	return table[claimOf(first.options, theirs)][claimOf(second.options, wanted)]
 }

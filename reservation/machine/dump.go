@@ -15,7 +15,7 @@ import (
 )
 
 // WriteTo writes what there is on the machine, a line each and sorted, so that two dumps can be
-// compared: the boot, the dynamic ranges, services, processes, blocks, sockets. Tokens are left out,
+// compared: the boot, the dynamic ranges, services, processes, blocks, bound sockets. Tokens are left out,
 // for nobody can read them. It implements [io.WriterTo].
 func (m *Machine) WriteTo(w io.Writer) (int64, error) {
 	n, err := w.Write(m.dump())
@@ -178,15 +178,8 @@ func (m *Machine) Leaks() []string {
 func (n *network) leaks(guests map[uint32]*Process) []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var open []*socket
-	for s := range n.sockets {
-		if guests[s.process.pid] == s.process {
-			open = append(open, s)
-		}
-	}
-	slices.SortFunc(open, func(a, b *socket) int { return cmp.Compare(a.number, b.number) })
 	var lines []string
-	for _, s := range open {
+	for _, s := range n.openLocked(func(s *socket) bool { return guests[s.process.pid] == s.process }) {
 		lines = append(lines, fmt.Sprintf("socket %s (%s)", s.describe(), s.process.program.Name))
 	}
 	return lines

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -70,10 +71,10 @@ func (n *network) open(p *Process, family reservation.Family, protocol Protocol)
 	case !protocol.IsValid():
 		return nil, fmt.Errorf("%w: %s, want udp or tcp", reservation.ErrInvalid, protocol)
 	}
-	return n.openLocked(p, family, protocol), nil
+	return n.addLocked(p, family, protocol), nil
 }
 
-func (n *network) openLocked(p *Process, family reservation.Family, protocol Protocol) *socket {
+func (n *network) addLocked(p *Process, family reservation.Family, protocol Protocol) *socket {
 	n.opened++
 	s := &socket{network: n, process: p, number: n.opened, family: family, protocol: protocol}
 	n.sockets[s] = struct{}{}
@@ -85,10 +86,8 @@ func (n *network) exit(p *Process) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p.exited = true
-	for s := range n.sockets {
-		if s.process == p {
-			s.closeLocked()
-		}
+	for _, s := range n.openLocked(func(s *socket) bool { return s.process == p }) {
+		s.closeLocked()
 	}
 }
 
@@ -97,9 +96,22 @@ func (n *network) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
-	for s := range n.sockets {
+	for _, s := range n.openLocked(func(*socket) bool { return true }) {
 		s.closeLocked()
 	}
+}
+
+// openLocked returns the open sockets that are wanted, in the order in which they were opened: who
+// closes first makes a difference.
+func (n *network) openLocked(wanted func(*socket) bool) []*socket {
+	var open []*socket
+	for s := range n.sockets {
+		if wanted(s) {
+			open = append(open, s)
+		}
+	}
+	slices.SortFunc(open, func(a, b *socket) int { return cmp.Compare(a.number, b.number) })
+	return open
 }
 
 // enterLocked gives s its local address.

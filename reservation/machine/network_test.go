@@ -494,3 +494,15 @@ func TestTimeWait(t *testing.T) {
 	m.Advance(1)
 	require.NoError(t, create())
 }
+
+// Of a process that exits, the end of a connection that was opened first closes first and waits.
+func TestExitClosesInOrder(t *testing.T) {
+	for range 20 {
+		m := machinetest.NewFrom(t, machine.Config{TimeWait: time.Minute})
+		p := m.Process("alice", machine.Plain)
+		connect(t, p)
+		p.Exit()
+		require.Contains(t, dump(t, m), "\nsocket tcp 5000 waits after a connection\n")
+		require.NotContains(t, dump(t, m), "tcp 6000")
+	}
+}

@@ -114,7 +114,7 @@ func (n *network) stealLocked(protocol Protocol) {
 		case t.binds > 0:
 			planned = append(planned, t)
 		default:
-			s := n.openLocked(t.process, reservation.IPv6, protocol)
+			s := n.addLocked(t.process, reservation.IPv6, protocol)
 			s.options = reservation.SocketOptions{Exclusive: true, DualMode: true}
 			if s.bindLocked(netip.AddrPortFrom(anyIPv6, t.key.port)) != nil {
 				s.closeLocked()

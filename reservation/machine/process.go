@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -149,6 +150,10 @@ func (p *Process) Close() error {
 // it may be, the network whether another socket has it. It returns the port.
 func Bind(ctx context.Context, endpoint reservation.Endpoint, socket reservation.NetworkSocket, local netip.AddrPort) (uint16, error) {
 	return endpoint.Bind(ctx, local.Port(), func(port uint16) (uint16, error) {
-		return port, socket.Bind(netip.AddrPortFrom(local.Addr(), port))
+		err := socket.Bind(netip.AddrPortFrom(local.Addr(), port))
+		if local.Port() == 0 && errors.Is(err, reservation.ErrDenied) {
+			return 0, fmt.Errorf("%w: %w", reservation.ErrInUse, err) // of this port alone: the next one may do
+		}
+		return port, err
 	})
 }

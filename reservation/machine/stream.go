@@ -70,7 +70,7 @@ func (s *socket) openStreamLocked(peer netip.AddrPort) error {
 			return fmt.Errorf("%w: there is a connection from %s to %s", reservation.ErrInUse, local, peer)
 		}
 	}
-	accepted := n.openLocked(listener.process, listener.family, TCP)
+	accepted := n.addLocked(listener.process, listener.family, TCP)
 	accepted.options, accepted.accepted = listener.options, true
 	n.enterLocked(accepted, accepted.show(peer), []netip.Addr{peer.Addr()})
 	accepted.peer, accepted.partner = local, s

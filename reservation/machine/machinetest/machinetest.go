@@ -1,4 +1,12 @@
-// Package machinetest gives tests a simulated computer of their own that looks for what they leak.
+// Package machinetest gives tests a simulated computer of their own that looks for what they leak:
+//
+//	func TestServerSurvivesRestart(t *testing.T) {
+//		m := machinetest.New(t)
+//		p := m.Process("alice", machine.Elevated)
+//		server := startServer(p.API(), p.Network())
+//		...
+//		server.Close() // or p.Exit(), or the test fails for what is left
+//	}
 package machinetest
 
 import (
