@@ -4,13 +4,21 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unsafe"
 )
 
 // statusPending is STATUS_PENDING: what Overlapped.Internal holds while the call goes on.
 const statusPending = 0x103
 
-// A completionRoutine is what the caller wants called when an overlapped call has ended.
-type completionRoutine = func(code, transferred uint32, overlapped *Overlapped, flags uint32) uintptr
+// A completionRoutine is what the caller wants called when an overlapped call has ended. Its address
+// is its number: calls that take a *byte for it, as package windows' do, then get a pointer that the
+// garbage collector may meet.
+type completionRoutine struct {
+	call func(code, transferred uint32, overlapped *Overlapped, flags uint32) uintptr
+}
+
+// unusableRoutine has a number that no process knows. It has a size, so that nothing else is there.
+var unusableRoutine completionRoutine
 
 // An operation is an overlapped call that has not ended yet.
 type operation struct {
@@ -25,14 +33,14 @@ type operation struct {
 //
 // https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nc-winsock2-lpwsaoverlapped_completion_routine
 func (p *Process) NewCallback(fn any) uintptr {
-	const unusable = ^uintptr(0)
-	routine, fits := fn.(completionRoutine)
-	if !fits || routine == nil || p == nil || p.api == nil {
-		return unusable
+	call, fits := fn.(func(code, transferred uint32, overlapped *Overlapped, flags uint32) uintptr)
+	if !fits || call == nil || p == nil || p.api == nil {
+		return uintptr(unsafe.Pointer(&unusableRoutine))
 	}
+	routine := &completionRoutine{call}
+	number := uintptr(unsafe.Pointer(routine)) // stays its address: the map keeps it, and Go does not move it
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	number := uintptr(len(p.routines)+1) * 16
 	p.routines[number] = routine
 	return number
 }
@@ -72,7 +80,7 @@ func (p *Process) completion(overlapped *Overlapped, number uintptr) (finish fun
 			signal.set()
 		}
 		if routine != nil {
-			p.queueLocked(func() { routine(uint32(code), transferred, overlapped, 0) })
+			p.queueLocked(func() { routine.call(uint32(code), transferred, overlapped, 0) })
 		}
 	}, nil
 }

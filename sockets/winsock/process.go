@@ -27,7 +27,7 @@ type Process struct {
 	lastCode   Errno
 	lastCause  error
 	pending    map[*Overlapped]*operation
-	routines   map[uintptr]completionRoutine
+	routines   map[uintptr]*completionRoutine
 	completed  []func()      // calls of completion routines that wait for SleepEx
 	alert      chan struct{} // closed when completed gets its first element; nil if nobody waits
 }
@@ -41,7 +41,7 @@ func New(api reservation.API, network reservation.Network) *Process {
 		api: api, network: network, ctx: ctx, end: end, startups: 1,
 		handles:  map[Handle]*object{},
 		pending:  map[*Overlapped]*operation{},
-		routines: map[uintptr]completionRoutine{},
+		routines: map[uintptr]*completionRoutine{},
 	}
 }
 

@@ -111,7 +111,7 @@ func (p *Process) sendBuffers(h Handle, bufs *WSABuf, bufcnt uint32, sent *uint3
 	if err != nil {
 		return p.fail(err)
 	}
-	finish, err := p.completion(overlapped, uintptr(unsafe.Pointer(croutine))) // a number of NewCallback in a pointer's clothes
+	finish, err := p.completion(overlapped, uintptr(unsafe.Pointer(croutine))) // NewCallback's number is an address
 	if err != nil {
 		return p.fail(err)
 	}
@@ -207,7 +207,7 @@ func (p *Process) WSARecvFrom(s Handle, bufs *WSABuf, bufcnt uint32, recvd *uint
 	if err := target.mayReceive(*flags); err != nil {
 		return p.fail(err)
 	}
-	finish, err := p.completion(overlapped, uintptr(unsafe.Pointer(croutine))) // a number of NewCallback in a pointer's clothes
+	finish, err := p.completion(overlapped, uintptr(unsafe.Pointer(croutine))) // NewCallback's number is an address
 	if err != nil {
 		return p.fail(err)
 	}
