@@ -43,7 +43,7 @@ func (m *Machine) Rows(protocol Protocol) ([]Row, error) {
 }
 
 // maxCapture is the longest capture that ParseNetsh reads, in bytes. One of 65,535 single ports in
-// UTF-16 takes 4.5 MB.
+// UTF-16 takes 4 MB.
 const maxCapture = 8 << 20
 
 // ParseNetsh reads what "netsh interface ipv4 show excludedportrange" has printed, in whatever
