@@ -37,10 +37,12 @@ func backup(ctx context.Context, path, to string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if there, err := d.exists(name); err != nil {
-		return err
-	} else if there {
-		return fmt.Errorf("%w: %s; choose another name", ErrExist, d.file(name))
+	for _, name := range []string{name, name + newSuffix} { // the directory is not ours: nothing there is removed
+		if there, err := d.exists(name); err != nil {
+			return err
+		} else if there {
+			return fmt.Errorf("%w: %s; choose another name or remove it", ErrExist, d.file(name))
+		}
 	}
 	temporary, err := writeNew(d, name, s.content.Load())
 	if err != nil {

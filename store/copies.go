@@ -30,6 +30,7 @@ type copyFile struct {
 	file      *os.File    // bbolt's file as well: locked and mapped is the inode that was verified
 	info      fs.FileInfo // as it was after our last write: nobody else may change it
 	database  *bolt.DB    // nil before the first commit
+	dead      bool        // the database panicked
 }
 
 // openCopy opens and checks a file. Nothing is read yet.
@@ -75,7 +76,7 @@ func (c *copyFile) unchanged() error {
 	if !os.SameFile(now, c.info) {
 		return fmt.Errorf("%s was replaced by another file", c.path())
 	}
-	if now.Size() != c.info.Size() || !now.ModTime().Equal(c.info.ModTime()) {
+	if !sameStamp(now, c.info) {
 		return fmt.Errorf("%s was changed by somebody else", c.path())
 	}
 	return checkLinks(c.path(), c.file)
@@ -103,6 +104,7 @@ func (c *copyFile) write(h header, writes []write) error {
 		})
 	})
 	if err != nil {
+		c.dead = errors.Is(err, errPanicked)
 		return err
 	}
 	if err := failpoint("after-sync", c.name); err != nil {
@@ -134,6 +136,10 @@ func putAll(tx *bolt.Tx, h header, writes []write, fill float64) error {
 
 // close gives the file back. After an error of bbolt use abandon.
 func (c *copyFile) close() error {
+	if c.dead {
+		c.abandon()
+		return nil
+	}
 	file, database := c.file, c.database
 	c.file, c.database = nil, nil
 	switch {
@@ -145,25 +151,17 @@ func (c *copyFile) close() error {
 	return nil
 }
 
-// abandon lets go of a file after an error. bbolt may have died holding its locks, so its Close
-// could wait for ever; it gets a moment to unmap the file, and the file is closed in any case.
+// abandon lets go of a file after an error. A bbolt that panicked died holding its own locks, so its
+// Close would wait for ever: its map of the file is given up, and the file is unlocked and closed
+// beneath it.
 func (c *copyFile) abandon() {
-	if c.database != nil {
-		closed := make(chan struct{})
-		go func() {
-			defer close(closed)
-			_ = guard(c.database.Close)
-		}()
-		timer := time.NewTimer(time.Second)
-		defer timer.Stop()
-		select {
-		case <-closed:
-		case <-timer.C:
-			_ = unlock(c.file)
-		}
+	if c.database == nil || c.dead {
+		_ = unlock(c.file)
+		_ = c.file.Close()
+	} else {
+		_ = guard(c.database.Close)
 	}
-	_ = c.file.Close()
-	c.file, c.database = nil, nil
+	c.file, c.database, c.dead = nil, nil, false
 }
 
 func boltOptions() bolt.Options {
@@ -208,12 +206,14 @@ func openDatabase(file *os.File, options bolt.Options) (*bolt.DB, error) {
 	}
 }
 
+var errPanicked = errors.New("bbolt panicked")
+
 // guard turns a panic of f, and a fault on a mapped page, into an error.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("bbolt panicked: %v", p)
+			err = fmt.Errorf("%w: %v", errPanicked, p)
 		}
 	}()
 	return f()
