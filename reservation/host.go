@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,21 +131,37 @@ func (h *Host) begin(ctx context.Context) error {
 			h.adopt(image)
 			return nil
 		}
-		edits := []Edit{{Op: EditBoot, Boot: Boot{ID: h.bootID, Secret: h.drawSecret()}}}
+		boot := Boot{ID: h.bootID, Secret: h.drawSecret()}
+		edits := []Edit{{Op: EditBoot, Boot: boot}}
 		for _, record := range image.Records {
-			if record.Kind == Exclusion && record.Store == ActiveStore {
+			if record.Store == ActiveStore {
 				edits = append(edits, Edit{Op: EditDelete, Record: record})
 			}
 		}
-		switch _, err = h.journal.Commit(ctx, image.Revision, edits); {
+		revision, err := h.journal.Commit(ctx, image.Revision, edits)
+		switch {
+		case err == nil:
+			image.begin(boot, revision)
+			h.adopt(image)
+			return nil
 		case errors.Is(err, ErrDenied):
 			h.log.Info("the journal is read only and its boot is not ours: tokens are unknown", "boot", h.bootID)
 			h.adopt(image)
 			return nil
-		case err != nil && !errors.Is(err, ErrStale):
+		case !errors.Is(err, ErrStale):
 			return err
 		}
 	}
+}
+
+// begin makes the present boot an earlier one. The exclusions of the active store end with it.
+func (i *Image) begin(boot Boot, revision Revision) {
+	if i.Boot.ID != "" {
+		i.Earlier = slices.Insert(i.Earlier, 0, i.Boot)
+		i.Earlier = i.Earlier[:min(len(i.Earlier), MaxEarlierBoots)]
+	}
+	i.Boot, i.Revision = boot, revision
+	i.Records = slices.DeleteFunc(i.Records, func(r Record) bool { return r.Store == ActiveStore })
 }
 
 // Process returns a new process with the privileges of caller.

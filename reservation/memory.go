@@ -53,6 +53,7 @@ func (j *MemoryJournal) Load(ctx context.Context) (*Image, error) {
 	image := c.image
 	image.Earlier = slices.Clone(image.Earlier)
 	image.Dynamic = maps.Clone(image.Dynamic)
+	image.Records = make([]Record, 0, c.pools[TCP].Len()+c.pools[UDP].Len())
 	for _, protocol := range pool.Protocols() {
 		for _, record := range c.pools[protocol].All() {
 			image.Records = append(image.Records, record)
@@ -121,11 +122,8 @@ func (c *memoryContent) apply(image *Image, edit Edit) (undo func(), err error) 
 		}
 		return func() { blocks.Insert(old.Range, old) }, nil
 	case EditBoot:
-		if image.Boot.ID != "" {
-			image.Earlier = slices.Insert(slices.Clone(image.Earlier), 0, image.Boot)
-			image.Earlier = image.Earlier[:min(len(image.Earlier), MaxEarlierBoots)]
-		}
-		image.Boot = edit.Boot
+		image.Earlier = slices.Clone(image.Earlier)
+		image.begin(edit.Boot, image.Revision)
 		return func() {}, edit.Boot.Validate()
 	case EditDynamic:
 		image.Dynamic = maps.Clone(image.Dynamic)

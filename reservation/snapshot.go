@@ -122,9 +122,11 @@ func (h *Host) merge(image *Image) (hidden []Record) {
 		h.boot = ours
 		h.maker = h.newMaker()
 	}
-	kept := make(map[Record]bool, len(image.Records))
-	for _, record := range image.Records {
-		kept[key(record)] = true
+	kept := make(map[Record]bool)
+	if sameBoot { // otherwise nothing stays
+		for _, record := range image.Records {
+			kept[key(record)] = true
+		}
 	}
 	for _, space := range h.spaces {
 		space.dynamic, space.hidden = space.initial, nil
