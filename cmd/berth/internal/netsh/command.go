@@ -43,7 +43,7 @@ var actions = []*action{
 		verb: verbDelete, object: objectExcluded, takesPorts: true, run: (*Shell).deleteExclusion,
 		purpose: "ends an exclusion",
 		remarks: "Ends an exclusion. Ports and store must be those that it was added with.",
-		stores:  [2]string{"one that ends at the next restart", "one that was to stay (default)"},
+		stores:  [2]string{"one that ends at the next restart", "one that stays (default)"},
 	},
 	{
 		verb: verbShow, object: objectDynamic, store: reservation.ActiveStore, run: (*Shell).showDynamic,
@@ -61,7 +61,7 @@ var actions = []*action{
 		verb: verbSet, object: objectDynamic, takesPorts: true, run: (*Shell).setDynamic,
 		purpose: "sets the range of automatic assignment",
 		remarks: "Sets the ports that are assigned to programs which ask for any: at least 255, none below\n1025.",
-		stores:  [2]string{"cannot be had here", "until it is set again (default)"},
+		stores:  [2]string{"not supported here", "until it is set again (default)"},
 	},
 }
 
