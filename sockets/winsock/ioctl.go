@@ -57,7 +57,9 @@ const maxControl = 16
 // pointer; WSAEINVAL for a buffer that is too small, for an output buffer where there is no output,
 // for a bad range or token, and for an associate after bind; WSAEACCES for a persistent token if the
 // caller is no elevated administrator and for a token of another process; WSAEADDRINUSE for a block
-// that overlaps another or has a bound port; WSAENOBUFS if no block of the size is free.
+// that overlaps another or has a bound port; WSAENOBUFS if no block of the size is free; WSAEINTR if
+// the socket is closed meanwhile; WSAENETDOWN if the engine fails in a way of its own. WSAEINPROGRESS,
+// which the pages list, is a relic of Winsock 1.1.
 //
 // https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-wsaioctl
 func (p *Process) WSAIoctl(s Handle, iocc uint32, inbuf *byte, cbif uint32, outbuf *byte, cbob uint32, cbbr *uint32, overlapped *Overlapped, completionRoutine uintptr) (err error) {
@@ -87,6 +89,9 @@ func (p *Process) WSAIoctl(s Handle, iocc uint32, inbuf *byte, cbif uint32, outb
 	var input, output [maxControl]byte
 	copy(input[:], unsafe.Slice(inbuf, c.input))
 	if err := target.control(p.ctx, c, input[:c.input], output[:c.output]); err != nil {
+		if _, open := p.find(s); !open { // it was closed meanwhile
+			err = interrupted(err)
+		}
 		return p.fail(err)
 	}
 	if c.output > 0 {

@@ -199,7 +199,7 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, winsock.ERROR_INVALID_HANDLE, p.ResetEvent(udp(t, p)))
 	state, err := p.WaitForSingleObject(auto, 0)
 	require.Equal(t, winsock.ERROR_INVALID_HANDLE, err)
-	require.EqualValues(t, winsock.WAIT_FAILED, state)
+	require.Equal(t, uint32(winsock.WAIT_FAILED), state)
 	waiter.Go(func() {
 		if _, err := p.WaitForSingleObject(manual, winsock.INFINITE); err == nil {
 			t.Error("a wait outlived its process")

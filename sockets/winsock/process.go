@@ -19,7 +19,7 @@ type Process struct {
 	ctx     context.Context // done when the process has ended
 	end     context.CancelFunc
 
-	mu         sync.Mutex // guards what follows; nothing of another package is called while it is held
+	mu         sync.Mutex // guards what follows; neither engine nor network is called while it is held
 	startups   int
 	ended      bool
 	handles    map[Handle]*object

@@ -1,9 +1,14 @@
 package winsock_test
 
 import (
+	"bytes"
 	"context"
 	"net"
+	"runtime"
+	"runtime/pprof"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,8 +35,22 @@ func startHere(t testing.TB) *winsock.Process {
 	t.Cleanup(func() {
 		require.NoError(t, p.Exit())
 		require.NoError(t, host.Close())
+		requireNoGoroutines(t)
 	})
 	return p
+}
+
+// requireNoGoroutines waits until no goroutine is inside the package any more.
+func requireNoGoroutines(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
+		var stacks bytes.Buffer
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&stacks, 1))
+		if !strings.Contains(stacks.String(), "berth/sockets/winsock.(") {
+			return
+		}
+		require.True(t, time.Now().Before(deadline), "leaked goroutines:\n%s", &stacks)
+	}
 }
 
 // bound returns a socket bound to a free port of the loopback address.
