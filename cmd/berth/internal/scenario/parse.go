@@ -1,0 +1,172 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/txtar"
+)
+
+// Bounds on what Parse reads, far above what a person writes.
+const (
+	maxFile  = 4 << 20 // bytes
+	maxLine  = 64 << 10
+	maxSteps = 100_000
+)
+
+// A SyntaxError is a line that Parse does not understand.
+type SyntaxError struct {
+	Scenario string
+	Line     int
+	Reason   string
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s:%d: %s", e.Scenario, e.Line, e.Reason) }
+
+// Parse reads a scenario: an archive in the txtar format whose comment is the steps. The error is a
+// *SyntaxError.
+func Parse(name string, text []byte) (*Scenario, error) {
+	if len(text) > maxFile {
+		return nil, &SyntaxError{name, 1, fmt.Sprintf("the file has %d bytes, more than %d", len(text), maxFile)}
+	}
+	archive := txtar.Parse(text)
+	s := &Scenario{Name: name, Files: make(map[string]string, len(archive.Files))}
+	for _, file := range archive.Files {
+		s.Files[file.Name] = string(file.Data)
+	}
+	number := 0
+	for line := range strings.Lines(string(archive.Comment)) {
+		number++
+		line = strings.TrimRight(line, "\r\n")
+		if output, is := strings.CutPrefix(line, "|"); is {
+			last := len(s.Steps) - 1
+			if last < 0 || !s.Steps[last].isAction() {
+				return nil, &SyntaxError{name, number, "a line of output without a command above it"}
+			}
+			s.Steps[last].Output = append(s.Steps[last].Output, strings.TrimPrefix(output, " "))
+			continue
+		}
+		if len(s.Steps) == maxSteps {
+			return nil, &SyntaxError{name, number, fmt.Sprintf("more than %d steps", maxSteps)}
+		}
+		step, err := ParseStep(line)
+		if err != nil {
+			return nil, &SyntaxError{name, number, err.Error()}
+		}
+		step.Line = number
+		s.Steps = append(s.Steps, step)
+	}
+	return s, nil
+}
+
+// ParseStep reads one line: [PROCESS:] [VARIABLE =] COMMAND [ARGUMENT...] [-> OUTCOME] [# remark].
+func ParseStep(line string) (Step, error) {
+	step := Step{Text: strings.TrimRight(line, " \t")}
+	if len(line) > maxLine {
+		return Step{}, fmt.Errorf("a line of %d bytes, more than %d", len(line), maxLine)
+	}
+	words, arrow, err := split(line)
+	if err != nil {
+		return Step{}, err
+	}
+	if arrow >= 0 {
+		step.Checked, step.column = true, arrow
+		step.Text = strings.TrimRight(line[:arrow], " \t")
+		outcome, _, _ := strings.Cut(line[arrow+len("->"):], " #")
+		step.Outcome = strings.Join(strings.Fields(outcome), " ")
+		if step.Outcome == "" {
+			return Step{}, errors.New("an arrow without an outcome")
+		}
+	}
+	if len(words) == 0 {
+		if step.Checked {
+			return Step{}, errors.New("an outcome without a command")
+		}
+		return step, nil
+	}
+	if process, is := strings.CutSuffix(words[0].Text, ":"); is && !words[0].Quoted {
+		if !isName(process) {
+			return Step{}, fmt.Errorf("%q is no name of a process; want letters and digits", process)
+		}
+		step.Process, words = process, words[1:]
+	}
+	if len(words) >= 2 && words[1] == (Word{Text: "="}) {
+		if !isName(words[0].Text) || words[0].Quoted {
+			return Step{}, fmt.Errorf("%q is no name of a variable; want letters and digits", words[0].Text)
+		}
+		step.Result, words = words[0].Text, words[2:]
+	}
+	if len(words) == 0 {
+		return Step{}, errors.New("a command is missing")
+	}
+	step.Words = words
+	return step, nil
+}
+
+// split returns the words of a line before the arrow or the remark, and where the arrow is, -1 if
+// there is none. Blanks separate words, unless they are in double quotes or braces.
+func split(line string) (words []Word, arrow int, err error) {
+	for i := 0; i < len(line); {
+		switch rest := line[i:]; {
+		case rest[0] == ' ' || rest[0] == '\t':
+			i++
+		case rest[0] == '#':
+			return words, -1, nil
+		case rest == "->" || strings.HasPrefix(rest, "-> ") || strings.HasPrefix(rest, "->\t"):
+			return words, i, nil
+		case rest[0] == '"':
+			quoted, err := strconv.QuotedPrefix(rest)
+			if err != nil {
+				return nil, -1, errors.New("a quoted word does not end, or has a bad escape")
+			}
+			text, err := strconv.Unquote(quoted)
+			if err != nil {
+				return nil, -1, err
+			}
+			words = append(words, Word{Text: text, Quoted: true})
+			i += len(quoted)
+		default:
+			end, err := endOfWord(rest)
+			if err != nil {
+				return nil, -1, err
+			}
+			words = append(words, Word{Text: rest[:end]})
+			i += end
+		}
+	}
+	return words, -1, nil
+}
+
+func endOfWord(text string) (int, error) {
+	depth := 0
+	for i := range len(text) {
+		switch text[i] {
+		case '{', '(':
+			depth++
+		case '}', ')':
+			depth--
+		case ' ', '\t':
+			if depth <= 0 {
+				return i, nil
+			}
+		}
+	}
+	if depth > 0 {
+		return 0, errors.New("a brace or parenthesis is not closed")
+	}
+	return len(text), nil
+}
+
+// isName reports whether text can name a process or a variable.
+func isName(text string) bool {
+	for i, c := range text {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
+		digit := '0' <= c && c <= '9'
+		if !letter && (!digit || i == 0) {
+			return false
+		}
+	}
+	return text != ""
+}
