@@ -56,6 +56,7 @@ type Options struct {
 type Computer struct {
 	reservation.API
 	reservation.Inspector
+	dynamic   dynamicPorts // nil on Windows' own reservations
 	store     string
 	bootID    string
 	elevated  bool
@@ -142,6 +143,7 @@ func openEngine(ctx context.Context, path, bootID string, options *Options) (*Co
 	return &Computer{
 		API:       process,
 		Inspector: process,
+		dynamic:   process,
 		store:     path,
 		bootID:    bootID,
 		elevated:  elevated,
