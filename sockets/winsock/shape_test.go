@@ -71,6 +71,25 @@ func TestFunctionsAndMethodsAreTheSame(t *testing.T) {
 	}
 }
 
+// Each function passes its parameters, in their order, to the method of its name.
+func TestFunctionsCallTheirMethods(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "functions.go", nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	for _, declaration := range file.Decls {
+		function := declaration.(*ast.FuncDecl)
+		name := function.Name.Name
+		var parameters []string
+		for _, field := range function.Type.Params.List {
+			for _, parameter := range field.Names {
+				parameters = append(parameters, parameter.Name)
+			}
+		}
+		call := "current()." + name + "(" + strings.Join(parameters, ", ") + ")"
+		require.Len(t, function.Body.List, 1, name)
+		require.Equal(t, call, strings.TrimPrefix(source(t, function.Body.List[0]), "return "))
+	}
+}
+
 // Names that package windows has are declared here with the same types, so that code which uses
 // them goes on to compile.
 func TestShapesAreThoseOfPackageWindows(t *testing.T) {
