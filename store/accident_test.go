@@ -271,10 +271,11 @@ func TestOlderFilePutBack(t *testing.T) {
 	s = openStore(t, path, nil)
 	require.NoError(t, putBlock(t, s, "200-299"))
 	require.NoError(t, putBlock(t, s, "300-399"))
+	require.NoError(t, putBlock(t, s, "400-499"))
 	require.NoError(t, s.Close())
 	require.NoError(t, os.WriteFile(path, older, 0o600))
 	s = openStore(t, path, nil)
-	require.Len(t, ports(t, s), 3)
+	require.Len(t, ports(t, s), 4)
 	require.Len(t, s.Repairs(), 1)
 	require.FileExists(t, s.Repairs()[0].Quarantine)
 }

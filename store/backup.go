@@ -125,7 +125,7 @@ func install(ctx context.Context, path string, c *content) error {
 		var temporary [2]string
 		for i, name := range names(name) {
 			if temporary[i], err = writeNew(d, name, fresh); err != nil {
-				return errors.Join(err, d.remove(temporary[0]))
+				return err // the next one to hold the lock removes what was written
 			}
 		}
 		// One after the other: while one is being replaced the other is whole.

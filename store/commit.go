@@ -78,7 +78,10 @@ func (s *Store) write(now, next *content, writes []write) error {
 		return nil
 	}
 	s.options.Log.Error("commit failed, writing new files", "path", s.path, "error", err)
-	now, rewriteErr := s.rewrite(now)
+	failed := *now
+	failed.attempted = next.revision.Number
+	s.content.Store(&failed)
+	now, rewriteErr := s.rewrite(&failed)
 	if rewriteErr != nil {
 		return fmt.Errorf("%w; the commit failed with: %w", rewriteErr, err)
 	}

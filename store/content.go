@@ -18,6 +18,7 @@ type content struct {
 	boots      []reservation.Boot
 	dynamic    [2]pool.Range // by slot; zero where none is set
 	digest     digest
+	attempted  uint64 // number of the last commit that failed: a reader may have seen it, so it is not used again
 }
 
 // A write is one change of the file that an edit stands for: a value to put, or nil to delete.
@@ -56,7 +57,7 @@ func (c *content) image() *reservation.Image {
 // refuses, with an error that wraps reservation.ErrInvalid, what could not be read back.
 func (c *content) apply(edits []reservation.Edit) (*content, []write, error) {
 	next := *c
-	next.revision.Number++
+	next.revision.Number = max(c.revision.Number, c.attempted) + 1
 	next.entries = [2][]*entry{slices.Clone(c.entries[0]), slices.Clone(c.entries[1])}
 	writes := make([]write, 0, len(edits)+1)
 	for i := range edits {

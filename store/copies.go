@@ -79,7 +79,7 @@ func (c *copyFile) unchanged() error {
 	if !sameStamp(now, c.info) {
 		return fmt.Errorf("%s was changed by somebody else", c.path())
 	}
-	return checkLinks(c.path(), c.file)
+	return checkLinks(c.path(), c.file, now)
 }
 
 // write commits the writes and the header in one transaction. A panic or a memory fault inside bbolt comes back

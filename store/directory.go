@@ -106,7 +106,7 @@ func (d *directory) open(name string, flags int) (*os.File, error) {
 		err = unsafePath(d.file(name), "was replaced while it was opened", "find out by what, and try again")
 	}
 	if err == nil {
-		err = checkLinks(d.file(name), file)
+		err = checkLinks(d.file(name), file, after)
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())

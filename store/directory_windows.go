@@ -16,7 +16,7 @@ const openFlags = 0
 func checkOwner(string, fs.FileInfo, string) error { return nil }
 
 // checkLinks refuses a file that has a second name: somebody could change it through that one.
-func checkLinks(path string, file *os.File) error {
+func checkLinks(path string, file *os.File, _ fs.FileInfo) error {
 	var info windows.ByHandleFileInformation
 	if err := windows.GetFileInformationByHandle(windows.Handle(file.Fd()), &info); err != nil {
 		return err

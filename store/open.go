@@ -240,8 +240,8 @@ func disagreement(findings [2]finding, i int, winner header) (reason string, kee
 		return f.reading.torn.Error(), other == nil || other.torn == nil
 	case f.reading.header != winner:
 		was := f.reading.header
-		crash := was.revision.Lineage == winner.revision.Lineage &&
-			(was.generation < winner.generation || was.revision.Number+1 == winner.revision.Number)
+		behind := winner.revision.Number - was.revision.Number // a commit that failed before leaves out a number
+		crash := was.revision.Lineage == winner.revision.Lineage && (was.generation < winner.generation || behind == 1 || behind == 2)
 		return fmt.Sprintf("it was at commit %d, the other at %d", was.revision.Number, winner.revision.Number), !crash
 	case f.reading.pages > compactFrom && f.reading.pages > compactFactor*f.reading.live():
 		return fmt.Sprintf("it had %d pages, of which %d were in use", f.reading.pages, f.reading.live()), false
