@@ -158,44 +158,61 @@ func (s *realSocket) inFamily(address netip.AddrPort) netip.AddrPort {
 // A turn is taken by one goroutine at a time.
 type turn chan struct{}
 
-// glance is how long a call with a context that is done from the start looks for data. It is not
-// nothing: package net does not look at all once a deadline has passed.
+// glance is how long a call with a context that is done from the start looks for data: a datagram that
+// is there is found, but package net does not look at all once a deadline has passed.
 const glance = time.Millisecond
 
 // during calls do when it is the caller's turn. While do runs, the end of ctx lets the deadline of
 // what do waits for pass. It returns ctx's error if that is why do ended.
 func (t turn) during(ctx context.Context, setDeadline func(time.Time) error, do func() error) error {
-	select {
-	case t <- struct{}{}:
-	default:
-		select {
-		case t <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if err := t.take(ctx); err != nil {
+		return err
 	}
 	defer func() { <-t }()
-	var deadline time.Time
-	stop, ended := func() bool { return false }, make(chan struct{})
 	if ctx.Err() != nil {
-		deadline = time.Now().Add(glance)
-		close(ended)
+		return briefly(ctx, setDeadline, do)
 	}
-	if err := setDeadline(deadline); err != nil {
+	if err := setDeadline(time.Time{}); err != nil {
 		return withCondition(err)
 	}
-	if deadline.IsZero() {
-		stop = context.AfterFunc(ctx, func() {
-			_ = setDeadline(time.Unix(1, 0)) // fails for what is closed, which do notices itself
-			close(ended)
-		})
-	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = setDeadline(time.Unix(1, 0)) // fails for what is closed, which do notices itself
+		close(ended)
+	})
 	err := do()
 	if !stop() {
 		<-ended // else it might set the deadline of whose turn is next
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return ctx.Err()
 		}
+	}
+	return withCondition(err)
+}
+
+// take waits for the turn. One that is free is had even if ctx is done.
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// briefly is during for a ctx that is done from the start: it looks at what is there.
+func briefly(ctx context.Context, setDeadline func(time.Time) error, do func() error) error {
+	if err := setDeadline(time.Now().Add(glance)); err != nil {
+		return withCondition(err)
+	}
+	err := do()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ctx.Err()
 	}
 	return withCondition(err)
 }
