@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/berthkit/berth/cmd/berth/internal/netsh"
 	"github.com/berthkit/berth/reservation"
 	"github.com/berthkit/berth/store"
 )
@@ -42,10 +43,14 @@ var exitCodes = []struct {
 	{fs.ErrPermission, exitDenied},
 }
 
-// exitCode returns the exit code of an error, 0 for nil.
+// exitCode returns the exit code of an error, 0 for nil. The command netsh has exit codes of its own.
 func exitCode(err error) int {
 	if err == nil {
 		return exitOK
+	}
+	var netshEnds *netshFailure
+	if errors.As(err, &netshEnds) {
+		return netsh.ExitCode(err)
 	}
 	for _, row := range exitCodes {
 		if errors.Is(err, row.condition) {

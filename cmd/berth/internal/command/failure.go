@@ -67,6 +67,8 @@ const (
 	opAssociate       = "associate"
 	opBind            = "bind"
 	opFind            = "find"
+	opDynamic         = "dynamic range"
+	opSetDynamic      = "set dynamic range"
 	opListen          = "listen"
 )
 
@@ -78,6 +80,8 @@ var verbs = map[string]string{
 	opDeleteExclusion: "delete the exclusion",
 	opAssociate:       "use the token for",
 	opListen:          "listen on",
+	opDynamic:         "show the dynamic range of",
+	opSetDynamic:      "make the dynamic range of",
 }
 
 // describeCall says what was asked: "reserve udp 50000-50099".

@@ -53,7 +53,7 @@ programs bind sockets from it by its token, and no other program that asks Berth
 		&cobra.Group{ID: groupMaintain, Title: "Maintain"},
 	)
 	root.AddCommand(
-		newReserve(inv), newRelease(inv), newExclude(inv),
+		newReserve(inv), newRelease(inv), newExclude(inv), newNetsh(inv),
 		newList(inv), newLookup(inv), newWhy(inv), newFind(inv),
 		newListen(inv), newSim(inv),
 		newStore(inv), newVersion(inv),

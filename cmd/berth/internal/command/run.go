@@ -14,14 +14,22 @@ import (
 // Run runs berth with args, without the program's name, and returns its exit code. Data goes to
 // stdout, everything else to stderr. It returns early when ctx is cancelled, as Ctrl-C does.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	inv := &invocation{
+	inv := newInvocation(stdin, stdout, stderr)
+	root := newRoot(inv)
+	root.SetArgs(args)
+	return inv.finish(root.ExecuteContext(ctx))
+}
+
+func newInvocation(stdin io.Reader, stdout, stderr io.Writer) *invocation {
+	return &invocation{
 		stdin:  stdin,
 		stdout: newScreen(stdout, os.Getenv),
 		stderr: newScreen(stderr, os.Getenv),
 	}
-	root := newRoot(inv)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+}
+
+// finish says what err is about, if anything, and returns the exit code.
+func (inv *invocation) finish(err error) int {
 	if err == nil && inv.stdout.err != nil {
 		err = fmt.Errorf("the command is done, but its output could not be written: %w", inv.stdout.err)
 	}

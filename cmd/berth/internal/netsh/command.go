@@ -19,11 +19,14 @@ type command struct {
 	first    uint16
 	count    uint16
 	store    reservation.ExclusionStore
+
+	ports reservation.Range // first and count, once they have been found to make one
 }
 
 // An action is a command that netsh has, before it gets its arguments.
 type action struct {
 	verb, object string
+	access       Access
 	takesPorts   bool                       // startport and numberofports
 	store        reservation.ExclusionStore // unless the tag store says otherwise
 	purpose      string                     // for a list of commands
@@ -34,13 +37,13 @@ type action struct {
 
 var actions = []*action{
 	{
-		verb: verbAdd, object: objectExcluded, takesPorts: true, run: (*Shell).addExclusion,
+		verb: verbAdd, object: objectExcluded, access: Make, takesPorts: true, run: (*Shell).addExclusion,
 		purpose: "excludes a block of ports",
 		remarks: "Keeps a block of free ports out of automatic assignment, so that they stay free for\nprograms that ask for them by number.",
 		stores:  [2]string{"until the next restart", "until it is deleted (default)"},
 	},
 	{
-		verb: verbDelete, object: objectExcluded, takesPorts: true, run: (*Shell).deleteExclusion,
+		verb: verbDelete, object: objectExcluded, access: End, takesPorts: true, run: (*Shell).deleteExclusion,
 		purpose: "ends an exclusion",
 		remarks: "Ends an exclusion. Ports and store must be those that it was added with.",
 		stores:  [2]string{"one that ends at the next restart", "one that stays (default)"},
@@ -58,7 +61,7 @@ var actions = []*action{
 		stores:  [2]string{"all that is in force (default)", "what stays after a restart"},
 	},
 	{
-		verb: verbSet, object: objectDynamic, takesPorts: true, run: (*Shell).setDynamic,
+		verb: verbSet, object: objectDynamic, access: Make, takesPorts: true, run: (*Shell).setDynamic,
 		purpose: "sets the range of automatic assignment",
 		remarks: "Sets the ports that are assigned to programs which ask for any: at least 255, none below\n1025.",
 		stores:  [2]string{"not supported here", "until it is set again (default)"},

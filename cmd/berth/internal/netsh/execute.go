@@ -17,11 +17,10 @@ const done = "Ok.\n\n"
 
 // execute does what the command says and returns what to print.
 func (s *Shell) execute(ctx context.Context, c *command) (text string, err error) {
-	access := Change
-	if c.action.verb == verbShow {
-		access = Look
+	if err := c.check(); err != nil {
+		return "", err
 	}
-	err = s.Lend(ctx, access, func(on Computer) error {
+	err = s.Lend(ctx, c.action.access, func(on Computer) error {
 		var err error
 		text, err = c.action.run(s, ctx, c, on)
 		return err
@@ -29,36 +28,30 @@ func (s *Shell) execute(ctx context.Context, c *command) (text string, err error
 	return text, err
 }
 
-// ports returns the block that the command names.
-func (c *command) ports() (reservation.Range, error) {
-	return pool.RangeFrom(c.first, int(c.count))
+// check refuses what no computer can do, and sets the command's ports.
+func (c *command) check() (err error) {
+	if !c.action.takesPorts {
+		return nil
+	}
+	if c.ports, err = pool.RangeFrom(c.first, int(c.count)); err != nil {
+		return err
+	}
+	if c.action.object == objectDynamic && c.store == reservation.ActiveStore {
+		return fmt.Errorf("%w: a dynamic range until the next restart; the engine keeps the one that is set", reservation.ErrUnsupported)
+	}
+	return nil
 }
 
 func (s *Shell) addExclusion(ctx context.Context, c *command, on Computer) (string, error) {
-	r, err := c.ports()
-	if err != nil {
-		return "", err
-	}
-	return done, on.AddExclusion(ctx, c.protocol, r, c.store)
+	return done, on.AddExclusion(ctx, c.protocol, c.ports, c.store)
 }
 
 func (s *Shell) deleteExclusion(ctx context.Context, c *command, on Computer) (string, error) {
-	r, err := c.ports()
-	if err != nil {
-		return "", err
-	}
-	return done, on.DeleteExclusion(ctx, c.protocol, r, c.store)
+	return done, on.DeleteExclusion(ctx, c.protocol, c.ports, c.store)
 }
 
 func (s *Shell) setDynamic(ctx context.Context, c *command, on Computer) (string, error) {
-	r, err := c.ports()
-	if err != nil {
-		return "", err
-	}
-	if c.store == reservation.ActiveStore {
-		return "", fmt.Errorf("%w: a dynamic range until the next restart; the engine keeps the one that is set", reservation.ErrUnsupported)
-	}
-	return done, on.SetDynamic(ctx, c.protocol, r)
+	return done, on.SetDynamic(ctx, c.protocol, c.ports)
 }
 
 func (s *Shell) showDynamic(ctx context.Context, c *command, on Computer) (string, error) {
@@ -123,7 +116,7 @@ func (p Policy) refusal(c *command, err error) string {
 		held = win32.ERROR_ACCESS_DENIED
 	}
 	inTheWay := conflictingBlock(err)
-	isHeld := inTheWay != nil && inTheWay.Kind == reservation.Runtime && names(c, inTheWay)
+	isHeld := inTheWay != nil && inTheWay.Kind == reservation.Runtime && inTheWay.Range == c.ports
 	switch {
 	case c.action.verb == verbDelete && errors.Is(err, reservation.ErrNotFound):
 		if isHeld {
@@ -134,11 +127,6 @@ func (p Policy) refusal(c *command, err error) string {
 		return elevation
 	}
 	return win32.IphlpapiErrno(err).Error()
-}
-
-// names reports whether the command names exactly the ports of b.
-func names(c *command, b *reservation.Block) bool {
-	return b.Range.First() == c.first && b.Range.Count() == int(c.count)
 }
 
 // conflictingBlock returns the block in the way of a call, nil if none is.

@@ -34,12 +34,14 @@ type Access uint8
 const (
 	// Look is the access of show.
 	Look Access = iota
-	// Change is the access of add, delete and set.
-	Change
+	// Make is the access of add and set.
+	Make
+	// End is the access of delete, which changes nothing where there is nothing.
+	End
 )
 
 // Lend calls use with the computer, once, and returns its error or why it cannot. A command line that
-// cannot be understood, or asks for help, asks for no computer.
+// makes no sense, or asks for help, asks for no computer.
 type Lend func(ctx context.Context, access Access, use func(Computer) error) error
 
 // On lends a computer that is there anyway.

@@ -299,9 +299,10 @@ func TestAccess(t *testing.T) {
 	for line, want := range map[string][]netsh.Access{
 		"sh ex tcp":          {netsh.Look},
 		"sh dyn tcp":         {netsh.Look},
-		"add ex tcp 1 1":     {netsh.Change},
-		"del ex tcp 1 1":     {netsh.Change},
-		"set dyn tcp 1025 9": {netsh.Change},
+		"add ex tcp 1 1":     {netsh.Make},
+		"del ex tcp 1 1":     {netsh.End},
+		"set dyn tcp 1025 9": {netsh.Make},
+		"add ex tcp 0 1":     nil,
 		"add ex tcp 1 1 ?":   nil,
 		"add ex tcp one 1":   nil,
 		"add":                nil,
