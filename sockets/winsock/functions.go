@@ -98,6 +98,11 @@ func Setsockopt(s Handle, level int32, optname int32, optval *byte, optlen int32
 	return current().Setsockopt(s, level, optname, optval, optlen)
 }
 
+// SetsockoptLinger calls [Process.SetsockoptLinger] of the current process.
+func SetsockoptLinger(fd Handle, level, opt int, l *Linger) (err error) {
+	return current().SetsockoptLinger(fd, level, opt, l)
+}
+
 // GetsockoptInt calls [Process.GetsockoptInt] of the current process.
 func GetsockoptInt(fd Handle, level, opt int) (int, error) {
 	return current().GetsockoptInt(fd, level, opt)

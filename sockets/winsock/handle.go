@@ -47,7 +47,7 @@ func (p *Process) adopt(r resource) (Handle, error) {
 // insert gives an object that has been held for it one more handle.
 func (p *Process) insert(o *object) (Handle, error) {
 	p.mu.Lock()
-	if p.startups == 0 {
+	if p.ended || p.startups == 0 && isSocket(o.resource) {
 		p.mu.Unlock()
 		_ = o.release()
 		return InvalidHandle, WSANOTINITIALISED
@@ -79,15 +79,28 @@ func (p *Process) remove(h Handle, wanted func(resource) bool) (*object, bool) {
 	return o, true
 }
 
-func (p *Process) closeAll() {
+// closeAll closes all handles that are wanted.
+func (p *Process) closeAll(wanted func(resource) bool) {
+	var closing []*object
 	p.mu.Lock()
-	handles := p.handles
-	p.handles = map[Handle]*object{}
+	for h, o := range p.handles {
+		if wanted(o.resource) {
+			closing = append(closing, o)
+			delete(p.handles, h)
+		}
+	}
 	p.mu.Unlock()
-	for _, o := range handles {
+	for _, o := range closing {
 		_ = o.release()
 	}
 }
+
+func isSocket(r resource) bool {
+	_, is := r.(*event)
+	return !is
+}
+
+func isAny(resource) bool { return true }
 
 // Closesocket closes a handle of a socket. With the last handle the socket goes: its port is free,
 // its runtime reservations end, calls that wait on it return WSAEINTR, overlapped ones end with
@@ -98,7 +111,7 @@ func (p *Process) Closesocket(s Handle) (err error) {
 	if err := p.started(); err != nil {
 		return err
 	}
-	o, found := p.remove(s, func(r resource) bool { _, is := r.(*event); return !is })
+	o, found := p.remove(s, isSocket)
 	if !found {
 		return p.fail(WSAENOTSOCK)
 	}
@@ -112,7 +125,7 @@ func (p *Process) CloseHandle(handle Handle) (err error) {
 	if p == nil || p.api == nil {
 		return p.fail(errNoProcess)
 	}
-	o, found := p.remove(handle, func(resource) bool { return true })
+	o, found := p.remove(handle, isAny)
 	if !found {
 		return p.fail(ERROR_INVALID_HANDLE)
 	}

@@ -158,7 +158,10 @@ func TestLastCleanupClosesSockets(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.WSACleanup())
 	require.NoError(t, bind4(p, s, 0), "Go's own start still counts")
+	event, err := p.CreateEvent(nil, 0, 0, nil)
+	require.NoError(t, err)
 	require.NoError(t, p.WSACleanup())
+	require.NoError(t, p.SetEvent(event), "events are not Winsock's")
 	require.Equal(t, winsock.WSANOTINITIALISED, bind4(p, s, 0))
 	require.Equal(t, winsock.WSANOTINITIALISED, p.WSACleanup())
 	_, err = acquire(other, udp(t, other), 40000, 1)
@@ -258,36 +261,41 @@ func TestLastErrorAndItsCause(t *testing.T) {
 	require.Equal(t, winsock.WSAEINTR, p.WSAGetLastError())
 }
 
-// Handles may be used, duplicated and closed by any number of goroutines.
+// Handles may be used, duplicated and closed by any number of goroutines; nothing stays open.
 func TestHandlesAreSafeForConcurrentUse(t *testing.T) {
-	m := newMachine(t)
-	p := start(t, m, machine.Plain)
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			for range 50 {
-				s, err := p.Socket(winsock.AF_INET, winsock.SOCK_DGRAM, 0)
-				if err != nil {
-					t.Error(err)
-					return
+	onEachNetwork(t, func(t *testing.T, p *winsock.Process) {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for range 50 {
+					useAndClose(t, p)
 				}
-				var both sync.WaitGroup
-				both.Go(func() {
-					_, _ = acquire(p, s, 0, 2)
-					_ = p.Sendto(s, []byte("x"), 0, loopback(9))
-				})
-				both.Go(func() { _ = bind4(p, s, 0) })
-				both.Go(func() {
-					if twin, err := p.DuplicateInto(p, s); err == nil {
-						_, _ = p.Getsockname(twin)
-						_ = p.Closesocket(twin)
-					}
-				})
-				both.Go(func() { _ = p.Closesocket(s) })
-				both.Wait()
-			}
-		})
+			})
+		}
+		all.Wait()
+		_, err := acquire(p, udp(t, p), 49152, 16384)
+		require.NoError(t, err, "the whole dynamic range is free again")
+	})
+}
+
+func useAndClose(t *testing.T, p *winsock.Process) {
+	s, err := p.Socket(winsock.AF_INET, winsock.SOCK_DGRAM, 0)
+	if err != nil {
+		t.Error(err)
+		return
 	}
-	all.Wait()
-	require.Empty(t, m.Leaks())
+	var users sync.WaitGroup
+	users.Go(func() {
+		_, _ = acquire(p, s, 0, 2)
+		_ = p.Sendto(s, []byte("x"), 0, loopback(9))
+	})
+	users.Go(func() { _ = p.Bind(s, loopback(0)) })
+	users.Go(func() {
+		if twin, err := p.DuplicateInto(p, s); err == nil {
+			_, _ = p.Getsockname(twin)
+			_ = p.Closesocket(twin)
+		}
+	})
+	users.Go(func() { _ = p.Closesocket(s) })
+	users.Wait()
 }

@@ -107,6 +107,23 @@ func TestRefusedConnectionKeepsThePort(t *testing.T) {
 	})
 }
 
+// A socket that is closed while it connects does not keep anybody waiting, and nothing stays open.
+func TestCloseEndsAConnect(t *testing.T) {
+	onEachNetwork(t, func(t *testing.T, p *winsock.Process) {
+		listener, port := bound(t, p, tcp(t, p))
+		require.NoError(t, p.Listen(listener, winsock.SOMAXCONN))
+		for range 20 {
+			s := tcp(t, p)
+			ended := make(chan error)
+			go func() { ended <- p.Connect(s, loopback(port)) }()
+			require.NoError(t, p.Closesocket(s))
+			if err := <-ended; err != nil {
+				require.Contains(t, []winsock.Errno{winsock.WSAEINTR, winsock.WSAENOTSOCK}, err)
+			}
+		}
+	})
+}
+
 // A port of the block that a stranger's real socket has is passed over, and told where it was asked for.
 func TestRealStrangersAreFound(t *testing.T) {
 	stranger, err := net.ListenPacket("udp4", "127.0.0.1:0")

@@ -114,6 +114,17 @@ func (p *Process) Setsockopt(s Handle, level int32, optname int32, optval *byte,
 	return p.SetsockoptInt(s, int(level), int(optname), int(int32(binary.NativeEndian.Uint32(value[:]))))
 }
 
+// SetsockoptLinger accepts SO_LINGER; see [Process.Setsockopt].
+func (p *Process) SetsockoptLinger(fd Handle, level, opt int, l *Linger) (err error) {
+	if l == nil {
+		return p.fail(WSAEFAULT)
+	}
+	memory := [4]byte{}
+	binary.NativeEndian.PutUint16(memory[:], uint16(l.Onoff))
+	binary.NativeEndian.PutUint16(memory[2:], uint16(l.Linger))
+	return p.Setsockopt(fd, int32(level), int32(opt), &memory[0], int32(len(memory)))
+}
+
 func (s *socket) setOption(name optionName, value int32) error {
 	s.binding.Lock() // the network learns of options before the bind or not at all
 	defer s.binding.Unlock()

@@ -89,7 +89,8 @@ func TestOptionsAreRefused(t *testing.T) {
 	require.Equal(t, winsock.WSAEFAULT, p.Getsockopt(s, winsock.SOL_SOCKET, winsock.SO_REUSEADDR, nil, &length))
 	require.Equal(t, winsock.WSAEFAULT, p.Getsockopt(s, winsock.SOL_SOCKET, winsock.SO_REUSEADDR, &value[0], nil))
 	require.Equal(t, winsock.WSAEFAULT, p.Getsockopt(s, winsock.SOL_SOCKET, winsock.SO_REUSEADDR, &value[0], &length))
-	require.NoError(t, p.Setsockopt(s, winsock.SOL_SOCKET, winsock.SO_LINGER, &value[0], 4))
+	require.NoError(t, p.SetsockoptLinger(s, winsock.SOL_SOCKET, winsock.SO_LINGER, &winsock.Linger{Onoff: 1, Linger: 5}))
+	require.Equal(t, winsock.WSAEFAULT, p.SetsockoptLinger(s, winsock.SOL_SOCKET, winsock.SO_LINGER, nil))
 }
 
 // Neither option buys access to a reserved port.

@@ -54,7 +54,7 @@ func (p *Process) Exit() error {
 	p.mu.Lock()
 	p.startups, p.ended = 0, true
 	p.mu.Unlock()
-	p.closeAll()
+	p.closeAll(isAny)
 	p.end()
 	return nil
 }
@@ -103,7 +103,7 @@ func (p *Process) WSACleanup() (err error) {
 	last := p.startups == 0
 	p.mu.Unlock()
 	if last {
-		p.closeAll()
+		p.closeAll(isSocket)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -152,7 +153,19 @@ func (s *realSocket) inFamily(address netip.AddrPort) netip.AddrPort {
 	case ip.Is4():
 		ip = netip.AddrFrom16(ip.As16())
 	}
-	return netip.AddrPortFrom(ip, address.Port())
+	return netip.AddrPortFrom(numbered(ip), address.Port())
+}
+
+// numbered returns ip with the number of its zone, where package net has the interface's name.
+func numbered(ip netip.Addr) netip.Addr {
+	zone := ip.Zone()
+	if zone == "" {
+		return ip
+	}
+	if link, err := net.InterfaceByName(zone); err == nil {
+		return ip.WithZone(strconv.Itoa(link.Index))
+	}
+	return ip
 }
 
 // A turn is taken by one goroutine at a time.

@@ -14,10 +14,10 @@ import (
 // A realTCP is a TCP socket of this computer.
 type realTCP struct {
 	realSocket
-	listener   *net.TCPListener // from Bind until Connect
-	conn       *net.TCPConn     // from Connect or Accept on
-	listening  bool
-	connecting bool
+	listener  *net.TCPListener // from Bind until Connect
+	conn      *net.TCPConn     // from Connect or Accept on
+	listening bool
+	connects  context.CancelFunc // ends the connect that is on its way; nil if none is
 }
 
 // Bind implements [reservation.NetworkSocket]. Port 0 lets the system choose.
@@ -43,28 +43,28 @@ func (s *realTCP) bindLocked(local netip.AddrPort) error {
 
 // Connect implements [reservation.NetworkSocket].
 func (s *realTCP) Connect(ctx context.Context, peer netip.AddrPort) error {
-	dialer, network, err := s.beginConnect()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dialer, network, err := s.beginConnect(cancel)
 	if err != nil {
 		return err
 	}
 	conn, err := dialer.DialContext(ctx, network, netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port()).String())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.connecting = false
-	switch {
-	case err != nil && ctx.Err() != nil:
-		err = ctx.Err()
-	case err != nil:
-		err = withCondition(err)
-	case s.closed:
-		_ = conn.Close()
+	s.connects = nil
+	if s.closed {
+		if err == nil {
+			_ = conn.Close()
+		}
 		return reservation.ErrClosed
 	}
 	if err != nil {
-		if !s.closed {
-			_ = s.bindLocked(s.local) // keeps the port, if nobody was faster, for another attempt
+		_ = s.bindLocked(s.local) // keeps the port, if nobody was faster, for another attempt
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		return err
+		return withCondition(err)
 	}
 	s.conn = conn.(*net.TCPConn)
 	s.local, s.peer = s.shown(conn.LocalAddr()), s.shown(conn.RemoteAddr())
@@ -72,13 +72,13 @@ func (s *realTCP) Connect(ctx context.Context, peer netip.AddrPort) error {
 }
 
 // beginConnect gives up the listener so that the connection can have its port.
-func (s *realTCP) beginConnect() (dialer net.Dialer, network string, err error) {
+func (s *realTCP) beginConnect(cancel context.CancelFunc) (dialer net.Dialer, network string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
 		return dialer, "", reservation.ErrClosed
-	case !s.local.IsValid(), s.conn != nil, s.connecting, s.listening:
+	case !s.local.IsValid(), s.conn != nil, s.connects != nil, s.listening:
 		return dialer, "", fmt.Errorf("%w: the socket is not bound, or connects or listens already", reservation.ErrState)
 	}
 	local := net.TCPAddr{Port: int(s.local.Port())}
@@ -89,7 +89,7 @@ func (s *realTCP) beginConnect() (dialer net.Dialer, network string, err error) 
 		_ = s.listener.Close()
 		s.listener = nil
 	}
-	s.connecting = true
+	s.connects = cancel
 	return net.Dialer{LocalAddr: &local, Control: s.controlLocked()}, s.networkLocked("tcp"), nil
 }
 
@@ -193,6 +193,9 @@ func (s *realTCP) Close() error {
 		return nil
 	}
 	s.closed = true
+	if s.connects != nil {
+		s.connects()
+	}
 	var err error
 	if s.listener != nil {
 		err = s.listener.Close()

@@ -70,6 +70,12 @@ type WSAProtocolChain struct {
 	ChainEntries [MAX_PROTOCOL_CHAIN]uint32
 }
 
+// A Linger says how long a closed socket goes on sending, in seconds.
+type Linger struct {
+	Onoff  int32
+	Linger int32
+}
+
 // SecurityAttributes are accepted by [CreateEvent] and not looked at.
 type SecurityAttributes struct {
 	Length             uint32
