@@ -57,13 +57,15 @@ func (inv *invocation) netsh(ctx context.Context, args []string) error {
 	shell := &netsh.Shell{Lend: inv.lend, Output: inv.stdout}
 	err := shell.Run(ctx, args)
 	var mistake *netsh.SyntaxError
-	if errors.As(err, &mistake) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &mistake):
 		err = &failure{err: err, next: "See what there is: berth netsh ?"}
+	case errors.Is(err, netsh.ErrUntilRestart):
+		err = &failure{err: err, next: "Leave out the store: the range is then kept until another is set."}
 	}
-	if err != nil {
-		return &netshFailure{err}
-	}
-	return nil
+	return &netshFailure{err}
 }
 
 // lend implements [netsh.Lend] with this computer's engine.

@@ -37,7 +37,7 @@ func (c *command) check() (err error) {
 		return err
 	}
 	if c.action.object == objectDynamic && c.store == reservation.ActiveStore {
-		return fmt.Errorf("%w: a dynamic range until the next restart; the engine keeps the one that is set", reservation.ErrUnsupported)
+		return ErrUntilRestart
 	}
 	return nil
 }

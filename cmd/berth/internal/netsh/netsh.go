@@ -49,6 +49,10 @@ func On(computer Computer) Lend {
 	return func(_ context.Context, _ Access, use func(Computer) error) error { return use(computer) }
 }
 
+// ErrUntilRestart is a dynamic range that is to be set in the active store: the engine keeps the one
+// that is set. It wraps [reservation.ErrUnsupported].
+var ErrUntilRestart = fmt.Errorf("%w: a dynamic range until the next restart", reservation.ErrUnsupported)
+
 // Policy is the open questions about netsh. The zero Policy has our answers; docs/deviations.md
 // tells what they rest on.
 type Policy struct {
