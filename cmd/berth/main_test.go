@@ -49,3 +49,16 @@ func TestCtrlCEndsListen(t *testing.T) {
 	require.NoError(t, berth.Process.Signal(os.Interrupt))
 	require.NoError(t, berth.Wait())
 }
+
+func TestNameDecides(t *testing.T) {
+	home := t.TempDir()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	netsh := exec.CommandContext(t.Context(), program)
+	netsh.Args = []string{filepath.Join(home, "bin", "netsh"), "interface", "ipv4", "show", "excludedportrange", "udp"}
+	netsh.Env = append(os.Environ(), "BERTH_TEST_MAIN=1", "HOME="+home, system.StoreVariable+"="+filepath.Join(home, "berth.db"))
+	output, err := netsh.CombinedOutput()
+	require.NoError(t, err)
+	require.Equal(t, "\r\nProtocol udp Port Exclusion Ranges\r\n\r\nStart Port    End Port      \r\n"+
+		"----------    --------      \r\n\r\n* - Administered port exclusions.\r\n\r\n", string(output))
+}
