@@ -173,7 +173,7 @@ type turn chan struct{}
 
 // glance is how long a call with a context that is done from the start looks for data: a datagram that
 // is there is found, but package net does not look at all once a deadline has passed.
-const glance = time.Millisecond
+const glance = 2 * time.Millisecond
 
 // during calls do when it is the caller's turn. While do runs, the end of ctx lets the deadline of
 // what do waits for pass. It returns ctx's error if that is why do ended.
