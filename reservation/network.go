@@ -34,6 +34,9 @@ type SocketOptions struct {
 
 // A NetworkSocket is one socket of a [Network]. Addresses are those of its family; an IPv4 peer of a
 // dual mode socket is shown as an IPv4-mapped IPv6 address. Closing it ends waiting calls with ErrClosed.
+//
+// Accept, Send and Receive look at their context only when they have to wait: with one that is done
+// they take what is there now, or return its error.
 type NetworkSocket interface {
 	SetOptions(options SocketOptions) error
 
