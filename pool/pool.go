@@ -169,8 +169,11 @@ func (p *Pool[V]) Clone() *Pool[V] {
 
 // MarkInUse marks the ports of r as in use. A mark has no owner: marking twice is marking once.
 func (p *Pool[V]) MarkInUse(r Range) {
-	if r.IsValid() {
-		p.inUse.fill(r)
+	if !r.IsValid() {
+		return
+	}
+	p.inUse.fill(r)
+	if _, free := p.taken.ports.firstClear(r.first, r.last); free { // not where a block covers r
 		p.taken.Add(r)
 	}
 }

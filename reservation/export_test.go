@@ -34,13 +34,21 @@ func (h *Host) CheckInvariants() error {
 			}
 			previous = r
 		}
-		for port, b := range space.bound {
-			if b.count < 1 || !space.blocks.InUse(pool.RangeOf(port)) {
-				return fmt.Errorf("%s port %d is bound %d times, marked %t", protocol, port, b.count, space.blocks.InUse(pool.RangeOf(port)))
+		for number, page := range space.bound {
+			if page == nil {
+				continue
+			}
+			for offset := range page {
+				port, b := uint16(number<<8|offset), page[offset]
+				if marked := space.blocks.InUse(pool.RangeOf(port)); marked != (b.count > 0) || marked != (b.owner != nil) {
+					return fmt.Errorf("%s port %d is bound %d times by %v, marked %t", protocol, port, b.count, b.owner, marked)
+				}
 			}
 		}
-		if marks := len(space.boundIn(pool.AllPorts)); marks != len(space.bound) {
-			return fmt.Errorf("%d ports of %s are marked in use, %d are bound", marks, protocol, len(space.bound))
+		for _, port := range space.boundIn(pool.AllPorts) {
+			if space.bound.of(port).count == 0 {
+				return fmt.Errorf("%s port %d is marked in use and not bound", protocol, port)
+			}
 		}
 	}
 	if tokens != len(h.tokens) {

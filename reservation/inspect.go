@@ -100,7 +100,7 @@ func (h *Host) holders(ctx context.Context, protocol Protocol, r Range) ([]Holde
 	for _, port := range space.boundIn(r) {
 		known := false
 		for i := range holders {
-			if holders[i].Port == port && holders[i].PID == space.bound[port].owner.caller.PID {
+			if holders[i].Port == port && holders[i].PID == space.bound.of(port).owner.caller.PID {
 				holders[i].Ours, known = true, true
 			}
 		}

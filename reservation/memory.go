@@ -108,6 +108,7 @@ func (c *memoryContent) apply(image *Image, edit Edit) (undo func(), err error) 
 		if err := record.Validate(); err != nil {
 			return nil, err
 		}
+		record.Created = record.Created.UTC().Round(0) // as a disk would give it back
 		if !blocks.Insert(record.Range, record) {
 			return nil, fmt.Errorf("%w: %s %s overlaps another record", ErrInvalid, record.Protocol, record.Range)
 		}

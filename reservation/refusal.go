@@ -53,7 +53,7 @@ func (s *portSpace) conflictingSocket(r Range) *Conflict {
 }
 
 func (s *portSpace) holder(port uint16) Holder {
-	caller := s.bound[port].owner.caller
+	caller := s.bound.of(port).owner.caller
 	return Holder{Port: port, PID: caller.PID, Program: caller.Program, Ours: true}
 }
 

@@ -12,7 +12,7 @@ type portSpace struct {
 	protocol Protocol
 	blocks   *pool.Pool[*block] // also marks the ports in bound as in use
 	starts   startIndex         // the same blocks by first port, for readers without mu
-	bound    map[uint16]binding
+	bound    bindings
 	dynamic  Range
 	initial  Range    // the dynamic range unless the journal sets one
 	next     uint16   // where the next automatic assignment starts to look
@@ -55,8 +55,20 @@ type block struct {
 
 // A binding is a port that endpoints of this host have bound, or try to.
 type binding struct {
-	count int // endpoints
-	owner *Process
+	count int      // endpoints; 0 if none
+	owner *Process // the first of them
+}
+
+// bindings has a binding for every port. A page is made when one of its ports is first bound.
+type bindings [256]*[256]binding
+
+func (b *bindings) of(port uint16) *binding {
+	page := b[port>>8]
+	if page == nil {
+		page = new([256]binding)
+		b[port>>8] = page
+	}
+	return &page[port&0xff]
 }
 
 // A startIndex finds a block by its first port. Anybody may read it; only a holder of mu writes.
@@ -82,30 +94,26 @@ func newPortSpace(protocol Protocol, dynamic Range) *portSpace {
 	return &portSpace{
 		protocol: protocol,
 		blocks:   pool.New[*block](),
-		bound:    make(map[uint16]binding),
 		dynamic:  dynamic,
 		initial:  dynamic,
 	}
 }
 
 func (s *portSpace) claimPort(port uint16, by *Process) {
-	b, shared := s.bound[port]
-	if !shared {
+	b := s.bound.of(port)
+	if b.count == 0 {
 		b.owner = by
 		s.blocks.MarkInUse(pool.RangeOf(port))
 	}
 	b.count++
-	s.bound[port] = b
 }
 
 func (s *portSpace) givePortBack(port uint16) {
-	b := s.bound[port]
-	if b.count--; b.count > 0 {
-		s.bound[port] = b
-		return
+	b := s.bound.of(port)
+	if b.count--; b.count == 0 {
+		b.owner = nil
+		s.blocks.ClearInUse(pool.RangeOf(port))
 	}
-	delete(s.bound, port)
-	s.blocks.ClearInUse(pool.RangeOf(port))
 }
 
 // describe returns the block as outsiders see it.
