@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/berthkit/berth/cmd/berth/internal/scenario"
+	scenarios "github.com/berthkit/berth/cmd/berth/internal/scenario" // the tests here have a type scenario
 )
 
 func newSim(inv *invocation) *cobra.Command {
@@ -38,7 +38,7 @@ docs/scenarios.md tells the language.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if interactive {
-				return (&scenario.Prompt{In: inv.stdin, Out: inv.stdout.w, Paint: inv.paintPart}).Run(cmd.Context())
+				return (&scenarios.Prompt{In: inv.stdin, Out: inv.stdout.w, Paint: inv.paintPart}).Run(cmd.Context())
 			}
 			return inv.playAll(cmd.Context(), args)
 		},
@@ -59,7 +59,7 @@ func (inv *invocation) playAll(ctx context.Context, paths []string) error {
 		if err != nil {
 			return err
 		}
-		s, err := scenario.Parse(filepath.ToSlash(file), text)
+		s, err := scenarios.Parse(filepath.ToSlash(file), text)
 		if err != nil {
 			return err
 		}
@@ -67,17 +67,17 @@ func (inv *invocation) playAll(ctx context.Context, paths []string) error {
 			return err
 		}
 	}
-	inv.say("%d scenarios, %d steps: all as expected.", len(files), steps)
+	inv.say("Scenarios: %d, steps: %d. All went as they say.", len(files), steps)
 	return nil
 }
 
 // playOne plays a scenario, shows each step, and counts those that do something.
-func (inv *invocation) playOne(ctx context.Context, s *scenario.Scenario, steps *int) error {
-	transcript := scenario.Transcript{Writer: inv.stdout, Paint: inv.paintPart}
+func (inv *invocation) playOne(ctx context.Context, s *scenarios.Scenario, steps *int) error {
+	transcript := scenarios.Transcript{Writer: inv.stdout, Paint: inv.paintPart}
 	if !inv.json {
 		inv.stdout.printf("%s\n", inv.stdout.paint(bold, "# "+s.Name))
 	}
-	err := s.Play(ctx, func(step *scenario.Step, result *scenario.Result) {
+	err := s.Play(ctx, func(step *scenarios.Step, result *scenarios.Result) {
 		if result != nil {
 			*steps++
 		}
@@ -107,9 +107,9 @@ type playedStep struct {
 	Output   []string `json:"output,omitempty"`
 }
 
-func (inv *invocation) paintPart(part scenario.Part, text string) string {
-	styles := map[scenario.Part]style{
-		scenario.Comment: faint, scenario.Success: green, scenario.Refusal: red, scenario.Remark: faint,
+func (inv *invocation) paintPart(part scenarios.Part, text string) string {
+	styles := map[scenarios.Part]style{
+		scenarios.Comment: faint, scenarios.Success: green, scenarios.Refusal: red, scenarios.Remark: faint,
 	}
 	chosen, known := styles[part]
 	if !known {

@@ -170,6 +170,10 @@ func setDisk(c *call) (*Result, error) {
 	return &Result{}, nil
 }
 
+// maxBlocks is how many blocks of 100 ports WinNAT is given at most, a few more than there is room for
+// in the usual dynamic range.
+const maxBlocks = 200
+
 func installService(c *call) (*Result, error) {
 	numbers := make([]uint16, 0, len(c.arguments))
 	for _, word := range c.arguments[1:] {
@@ -183,7 +187,7 @@ func installService(c *call) (*Result, error) {
 	switch name := c.word(0); {
 	case name == "http" && len(numbers) > 0:
 		service = machine.HTTPService(numbers...)
-	case name == "winnat" && len(numbers) == 1:
+	case name == "winnat" && len(numbers) == 1 && numbers[0] <= maxBlocks:
 		service = machine.NATService(int(numbers[0]))
 	case name == "hns" && len(numbers) == 0:
 		service = machine.HNSService()

@@ -74,8 +74,7 @@ func ParseStep(line string) (Step, error) {
 	if arrow >= 0 {
 		step.Checked, step.column = true, arrow
 		step.Text = strings.TrimRight(line[:arrow], " \t")
-		outcome, _, _ := strings.Cut(line[arrow+len("->"):], " #")
-		step.Outcome = strings.Join(strings.Fields(outcome), " ")
+		step.Outcome = normal(withoutRemark(line[arrow+len("->"):]))
 		if step.Outcome == "" {
 			return Step{}, errors.New("an arrow without an outcome")
 		}
@@ -138,6 +137,26 @@ func split(line string) (words []Word, arrow int, err error) {
 	}
 	return words, -1, nil
 }
+
+// withoutRemark returns text up to a remark, which begins with a # after a blank, outside quotes.
+func withoutRemark(text string) string {
+	quoted, blank := false, true
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == '#' && blank && !quoted:
+			return text[:i]
+		}
+		blank = i < len(text) && (text[i] == ' ' || text[i] == '\t')
+	}
+	return text
+}
+
+// normal returns text with its words one blank apart.
+func normal(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 func endOfWord(text string) (int, error) {
 	depth := 0

@@ -77,8 +77,10 @@ func (p *Player) Do(step *Step) (*Result, error) {
 		return nil, fmt.Errorf("usage: %s", c.usage())
 	}
 	call := &call{player: p, command: c, arguments: arguments, result: step.Result}
-	if _, err := p.start(); err != nil && c.name != "machine" {
-		return nil, err
+	if c.name != "machine" {
+		if _, err := p.start(); err != nil {
+			return nil, err
+		}
 	}
 	if step.Process != "" {
 		call.process = p.processes[step.Process]

@@ -93,16 +93,23 @@ func (p *Prompt) lines(session *session) (next func() (string, error), end func(
 	if err != nil {
 		return nil, nil, fmt.Errorf("edit on this terminal: %w", err)
 	}
-	terminal := term.NewTerminal(struct {
+	size := func() (int, int, error) { return term.GetSize(int(out.Fd())) }
+	next = session.edit(struct {
 		io.Reader
 		io.Writer
-	}{p.In, p.Out}, promptText)
-	terminal.AutoCompleteCallback = session.completer(terminal)
-	session.sheet.Writer = terminal
+	}{p.In, p.Out}, size)
+	return next, func() { _ = term.Restore(int(in.Fd()), before) }, nil // nothing can be done about a terminal that is gone
+}
+
+// edit lets lines be edited on a terminal that passes every key on, and returns what reads the next.
+func (s *session) edit(keys io.ReadWriter, size func() (width, height int, err error)) func() (string, error) {
+	terminal := term.NewTerminal(keys, promptText)
+	terminal.AutoCompleteCallback = s.completer(terminal)
+	s.sheet.Writer = terminal
 	fmt.Fprint(terminal, welcome)
-	next = func() (string, error) {
-		if width, height, err := term.GetSize(int(out.Fd())); err == nil && width > 0 {
-			_ = terminal.SetSize(width, height) // a terminal of a wrong size is still one
+	return func() (string, error) {
+		if width, height, err := size(); err == nil && width > 0 {
+			_ = terminal.SetSize(width, height) // one of a wrong size is still a terminal
 		}
 		line, err := terminal.ReadLine()
 		if errors.Is(err, term.ErrPasteIndicator) {
@@ -110,7 +117,6 @@ func (p *Prompt) lines(session *session) (next func() (string, error), end func(
 		}
 		return line, err
 	}
-	return next, func() { _ = term.Restore(int(in.Fd()), before) }, nil // nothing can be done about a terminal that is gone
 }
 
 // fileOf returns the file behind a reader or writer, nil if there is none.

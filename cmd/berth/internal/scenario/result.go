@@ -56,7 +56,7 @@ func (r *Result) Remark() string {
 	if errors.As(r.err, &own) && r.err == error(own) {
 		return ""
 	}
-	return strings.Join(strings.Fields(r.err.Error()), " ")
+	return normal(r.err.Error())
 }
 
 // matches compares with the outcome that a scenario expects: a code by its name, its number or both;
@@ -65,7 +65,7 @@ func (r *Result) matches(want string) bool {
 	if want == "ok" {
 		return r.Succeeded()
 	}
-	if want == r.Outcome() {
+	if fits(want, normal(r.Outcome())) {
 		return true
 	}
 	if !r.door || r.value != "" && r.code == 0 {

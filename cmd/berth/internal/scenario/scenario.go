@@ -135,8 +135,8 @@ func (s *Step) agrees(got *Result) bool {
 	return got.matches(s.Outcome) && len(difference(s.Output, got.Output)) == 0
 }
 
-// difference returns the lines of want and got with their marks, none if they are equal but for blanks
-// at the end of lines, which editors take away.
+// difference returns the lines of want and got with their marks, none if they are equal. Blanks at
+// the end of lines, which editors take away, do not count.
 func difference(want, got []string) []string {
 	if want == nil {
 		return nil
@@ -174,7 +174,34 @@ func difference(want, got []string) []string {
 // maxCompared is how many pairs of lines are compared to find what two long outputs have in common.
 const maxCompared = 4 << 20
 
-func equalLines(a, b string) bool { return strings.TrimRight(a, " ") == strings.TrimRight(b, " ") }
+// equalLines compares a line that is expected with one that came.
+func equalLines(want, got string) bool {
+	return fits(strings.TrimRight(want, " "), strings.TrimRight(got, " "))
+}
+
+// anything stands for any text in what is expected.
+const anything = "…"
+
+// fits reports whether text is the pattern, in which anything stands for any text.
+func fits(pattern, text string) bool {
+	parts := strings.Split(pattern, anything)
+	if len(parts) == 1 {
+		return pattern == text
+	}
+	text, starts := strings.CutPrefix(text, parts[0])
+	if !starts {
+		return false
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		_, after, found := strings.Cut(text, part)
+		if !found {
+			return false
+		}
+		text = after
+	}
+	return strings.HasSuffix(text, parts[last])
+}
 
 // longestCommon returns the indexes of a longest common subsequence of lines.
 func longestCommon(a, b []string) [][2]int {

@@ -93,7 +93,7 @@ func numberOf(v value, name, field string) (uint64, error) {
 			return uint64(v), nil
 		}
 	case address:
-		if field == "" || field == "Port" {
+		if field == "Port" {
 			return uint64(netip.AddrPort(v).Port()), nil
 		}
 	case instance:

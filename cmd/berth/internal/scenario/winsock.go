@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/berthkit/berth/reservation/win32"
 	"github.com/berthkit/berth/sockets/winsock"
@@ -86,9 +87,18 @@ func (c *call) numbers(n int) ([]int32, error) {
 	return all, nil
 }
 
-// endpoint reads an argument as an address with a port.
-func endpoint(word Word) (winsock.Sockaddr, error) {
-	parsed, err := netip.ParseAddrPort(word.Text)
+// endpoint reads an argument as an address with a port, which may be a variable.
+func (c *call) endpoint(word Word) (winsock.Sockaddr, error) {
+	text := word.Text
+	if colon := strings.LastIndexByte(text, ':'); colon >= 0 {
+		switch v := c.player.variables[text[colon+1:]].(type) {
+		case instance:
+			text = fmt.Sprintf("%s:%d", text[:colon], win32.Ntohs(v.Reservation.StartPort))
+		case address:
+			text = fmt.Sprintf("%s:%d", text[:colon], netip.AddrPort(v).Port())
+		}
+	}
+	parsed, err := netip.ParseAddrPort(text)
 	if err != nil || word.Quoted {
 		return nil, fmt.Errorf("%q is no address with a port; want one such as 0.0.0.0:50000 or [::]:0", word.Text)
 	}
@@ -192,12 +202,14 @@ func control(c *call) (*Result, error) {
 			return nil, err
 		}
 	}
-	out := make([]byte, size, size+1)
+	var out []byte
+	if name != "" {
+		out = make([]byte, size, size+1)
+	}
 	var returned uint32
 	err = c.process.winsock.WSAIoctl(h, uint32(code), start(in), uint32(len(in)), start(out), uint32(size), &returned, nil, 0)
 	if err != nil {
-		result, failure := c.answer(err)
-		return result, failure
+		return c.answer(err)
 	}
 	var held win32.INET_PORT_RESERVATION_INSTANCE
 	if returned < win32.SizeofINET_PORT_RESERVATION_INSTANCE {
@@ -210,10 +222,10 @@ func control(c *call) (*Result, error) {
 	return c.answerWith(nil, "%d bytes, %s", returned, instance(held))
 }
 
-// start returns the address of a buffer, nil for none. An empty one has an address, too: its
+// start returns the address of a buffer, nil for none. An empty one has an address, too, since its
 // capacity is at least a byte.
 func start(buffer []byte) *byte {
-	if cap(buffer) == 0 || buffer == nil {
+	if buffer == nil {
 		return nil
 	}
 	return &buffer[:1][0]
@@ -227,7 +239,7 @@ func (c *call) withAddress(function func(winsock.Handle, winsock.Sockaddr) error
 	if err != nil {
 		return nil, err
 	}
-	to, err := endpoint(c.arguments[1])
+	to, err := c.endpoint(c.arguments[1])
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +288,7 @@ func send(c *call) (*Result, error) {
 	}
 	var to winsock.Sockaddr
 	if len(c.arguments) > 2 {
-		if to, err = endpoint(c.arguments[2]); err != nil {
+		if to, err = c.endpoint(c.arguments[2]); err != nil {
 			return nil, err
 		}
 	}
