@@ -1,0 +1,588 @@
+package conformance_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berthkit/berth/pool"
+	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/reservation/win32"
+	"github.com/berthkit/berth/sockets/winsock"
+)
+
+const (
+	callsVariable = "BERTH_DOOR_CALLS" // how many calls TestDoorCalls makes
+	seedVariable  = "BERTH_DOOR_SEED"  // its first seed
+	fewCalls      = 40_000
+	trialCalls    = 2_000 // of one computer
+)
+
+// An action is a random call, and how often it is made, in thousandths.
+type action struct {
+	weight int
+	do     func(*trial)
+}
+
+var actions = []action{
+	{110, (*trial).openSocket}, {70, (*trial).closeSocket}, {10, (*trial).duplicate}, {40, (*trial).setOption},
+	{140, (*trial).acquire}, {120, (*trial).associate}, {45, (*trial).release}, {20, (*trial).malformed},
+	{170, (*trial).bind}, {25, (*trial).connect}, {25, (*trial).send}, {35, (*trial).name},
+	{80, (*trial).create}, {45, (*trial).lookup}, {55, (*trial).delete},
+	{4, (*trial).exclude}, {4, (*trial).include}, {2, (*trial).setDynamic}, {2, (*trial).exit}, {1, (*trial).restart},
+}
+
+// TestDoorCalls makes random calls of iphlpapi and Winsock from eight processes of one simulated
+// computer after the other, and compares every answer with the model's.
+func TestDoorCalls(t *testing.T) {
+	calls, seed := number(t, callsVariable, fewCalls), uint64(number(t, seedVariable, 1))
+	seen, made, started := map[win32.Errno]int{}, 0, time.Now()
+	for ; made < calls; seed++ {
+		tr := newTrial(t, seed, seen)
+		tr.note("seed %d", seed)
+		for tr.calls < trialCalls {
+			tr.step()
+		}
+		tr.end()
+		made += tr.calls
+	}
+	t.Logf("%d calls in %s", made, time.Since(started).Round(time.Millisecond))
+	for _, code := range []win32.Errno{
+		win32.ERROR_SUCCESS, win32.ERROR_ACCESS_DENIED, win32.ERROR_SHARING_VIOLATION, win32.ERROR_INVALID_PARAMETER,
+		win32.ERROR_NOT_FOUND, win32.WSAEACCES, win32.WSAEFAULT, win32.WSAEINVAL, win32.WSAENOTSOCK, win32.WSAEOPNOTSUPP,
+		win32.WSAEADDRINUSE, win32.WSAEADDRNOTAVAIL, win32.WSAENOBUFS, win32.WSAENOTCONN, win32.WSAECONNREFUSED,
+	} {
+		t.Logf("%8d  %s", seen[code], code.Name())
+		require.NotZero(t, seen[code], "no call ended in %s: the calls are too tame", code.Name())
+	}
+}
+
+func number(t *testing.T, variable string, otherwise int) int {
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, variable)
+	require.Positive(t, n, variable)
+	return n
+}
+
+func (tr *trial) step() {
+	sum := 0
+	for _, a := range actions {
+		sum += a.weight
+	}
+	n := tr.random.IntN(sum)
+	for _, a := range actions {
+		if n -= a.weight; n < 0 {
+			a.do(tr)
+			break
+		}
+	}
+	tr.verify()
+	if tr.calls%64 == 0 {
+		tr.verifySockets()
+	}
+}
+
+// Sockets.
+
+func (tr *trial) openSocket() {
+	s := tr.seat()
+	if len(s.handles) >= mostHandles {
+		tr.closeSocket()
+		return
+	}
+	opened := &modelSocket{process: s.number, user: s.user, protocol: tr.protocol(), ipv6: tr.random.IntN(3) == 0, handles: 1}
+	family, typ, protocol := winsock.AF_INET, winsock.SOCK_DGRAM, int(opened.protocol)
+	if opened.ipv6 {
+		family = winsock.AF_INET6
+	}
+	if opened.protocol == reservation.TCP {
+		typ = winsock.SOCK_STREAM
+		if tr.random.IntN(4) == 0 {
+			typ, protocol = 0, 0 // which is TCP
+		}
+	}
+	h, err := s.winsock.Socket(family, typ, protocol)
+	if tr.check(errno(err), codes{0}, "%d: socket(%d, %d, %d) = %d", s.number, family, typ, protocol, h) {
+		tr.model.sockets = append(tr.model.sockets, opened)
+		s.handles = append(s.handles, handle{h, opened})
+	}
+}
+
+// withSocket makes a call on a socket; the model's codes count where the handle names one.
+func (tr *trial) onSocket(s *seat, h handle, allowed func() codes) codes {
+	if h.socket == nil {
+		return codes{win32.WSAENOTSOCK}
+	}
+	return allowed()
+}
+
+func success() codes { return codes{win32.ERROR_SUCCESS} }
+
+func (tr *trial) closeSocket() {
+	s := tr.seat()
+	h := tr.socket(s)
+	allowed := tr.onSocket(s, h, success)
+	if !tr.check(errno(s.winsock.Closesocket(h.number)), allowed, "%d: closesocket(%d)", s.number, h.number) {
+		return
+	}
+	tr.model.closeHandle(h.socket)
+	for i := range s.handles {
+		if s.handles[i].number == h.number {
+			s.handles = append(s.handles[:i], s.handles[i+1:]...)
+			return
+		}
+	}
+}
+
+func (tr *trial) duplicate() {
+	s := tr.seat()
+	h := tr.socket(s)
+	if h.socket == nil || len(s.handles) >= mostHandles {
+		return
+	}
+	self := s.winsock.CurrentProcess()
+	var second winsock.Handle
+	err := s.winsock.DuplicateHandle(self, h.number, self, &second, 0, false, winsock.DUPLICATE_SAME_ACCESS)
+	if tr.check(errno(err), codes{0}, "%d: DuplicateHandle(%d) = %d", s.number, h.number, second) {
+		h.socket.handles++
+		s.handles = append(s.handles, handle{second, h.socket})
+	}
+}
+
+func (tr *trial) setOption() {
+	s := tr.seat()
+	h := tr.socket(s)
+	if h.socket != nil && h.socket.port != 0 {
+		return
+	}
+	level, option, value := winsock.SOL_SOCKET, winsock.SO_REUSEADDR, 1
+	switch tr.random.IntN(3) {
+	case 0:
+		option = winsock.SO_EXCLUSIVEADDRUSE
+	case 1:
+		level, option, value = winsock.IPPROTO_IPV6, winsock.IPV6_V6ONLY, 0
+	}
+	allowed := tr.onSocket(s, h, func() codes {
+		switch {
+		case level == winsock.IPPROTO_IPV6 && !h.socket.ipv6:
+			return codes{win32.WSAENOPROTOOPT}
+		case option == winsock.SO_REUSEADDR && h.socket.exclusive, option == winsock.SO_EXCLUSIVEADDRUSE && h.socket.reuse:
+			return codes{win32.WSAEINVAL}
+		}
+		return success()
+	})
+	if !tr.check(errno(s.winsock.SetsockoptInt(h.number, level, option, value)), allowed, "%d: setsockopt(%d, %#x, %#x, %d)", s.number, h.number, level, option, value) {
+		return
+	}
+	switch option {
+	case winsock.SO_REUSEADDR:
+		h.socket.reuse = true
+	case winsock.SO_EXCLUSIVEADDRUSE:
+		h.socket.exclusive = true
+	default:
+		h.socket.dual = true
+	}
+}
+
+// Controls.
+
+func (tr *trial) acquire() {
+	s := tr.seat()
+	h := tr.socket(s)
+	first, count := tr.block(true)
+	allowed := tr.onSocket(s, h, func() codes { return tr.model.acquire(h.socket, first, count) })
+	input, _ := win32.INET_PORT_RANGE{StartPort: win32.Htons(uint16(first)), NumberOfPorts: uint16(count)}.MarshalBinary()
+	output, returned := make([]byte, 16), uint32(99)
+	err := s.winsock.WSAIoctl(h.number, win32.SIO_ACQUIRE_PORT_RESERVATION, &input[0], 4, &output[0], 16, &returned, nil, 0)
+	if !tr.check(errno(err), allowed, "%d: acquire(%d, %d+%d)", s.number, h.number, first, count) {
+		require.Zero(tr.t, returned)
+		return
+	}
+	var got win32.INET_PORT_RESERVATION_INSTANCE
+	require.NoError(tr.t, got.UnmarshalBinary(output))
+	start := int(win32.Ntohs(got.Reservation.StartPort))
+	tr.note("  = %d+%d, token %#x", start, got.Reservation.NumberOfPorts, got.Token.Token)
+	dynamic := tr.model.dynamic[h.socket.protocol]
+	switch last := start + count - 1; {
+	case returned != 16 || int(got.Reservation.NumberOfPorts) != count || first != 0 && start != first:
+		tr.fail("acquire of %d+%d gave %d+%d in %d bytes", first, count, start, got.Reservation.NumberOfPorts, returned)
+	case first == 0 && (start < dynamic[0] || last > dynamic[1] || tr.model.isTaken(h.socket.protocol, start, last)):
+		tr.fail("acquire chose %d-%d, which is not free in the dynamic range %d", start, last, dynamic)
+	}
+	tr.keepToken(got.Token.Token)
+	tr.model.add(&record{
+		kind: runtimeRecord, protocol: h.socket.protocol, first: start, last: start + count - 1,
+		token: got.Token.Token, owner: s.number, socket: h.socket,
+	})
+}
+
+func (tr *trial) sendToken(s *seat, h handle, code uint32, token uint64) win32.Errno {
+	returned := uint32(99)
+	err := s.winsock.WSAIoctl(h.number, code, (*byte)(unsafe.Pointer(&token)), 8, nil, 0, &returned, nil, 0)
+	require.Zero(tr.t, returned)
+	return errno(err)
+}
+
+func (tr *trial) associate() {
+	s := tr.seat()
+	h := tr.socket(s)
+	token := tr.token(h.socket)
+	allowed := tr.onSocket(s, h, func() codes { return tr.model.associate(h.socket, s.elevated(), token) })
+	if tr.check(tr.sendToken(s, h, win32.SIO_ASSOCIATE_PORT_RESERVATION, token), allowed, "%d: associate(%d, %#x)", s.number, h.number, token) {
+		h.socket.associated = tr.model.withToken(token)
+	}
+}
+
+func (tr *trial) release() {
+	s := tr.seat()
+	h := tr.socket(s)
+	token := tr.token(h.socket)
+	allowed := tr.onSocket(s, h, func() codes { return tr.model.release(h.socket, token) })
+	if tr.check(tr.sendToken(s, h, win32.SIO_RELEASE_PORT_RESERVATION, token), allowed, "%d: release(%d, %#x)", s.number, h.number, token) {
+		tr.model.drop(tr.model.withToken(token))
+	}
+}
+
+// malformed makes controls that no socket takes: they change nothing.
+func (tr *trial) malformed() {
+	s := tr.seat()
+	h := tr.socket(s)
+	var buffer [16]byte
+	input, output := &buffer[0], &buffer[0]
+	code, inputSize, outputSize := uint32(win32.SIO_ACQUIRE_PORT_RESERVATION), uint32(4), uint32(16)
+	want := win32.WSAEINVAL
+	switch tr.random.IntN(6) {
+	case 0:
+		code, want = 0xD8000064, win32.WSAEOPNOTSUPP // both direction bits
+	case 1:
+		input, want = nil, win32.WSAEFAULT
+	case 2:
+		output, want = nil, win32.WSAEFAULT
+	case 3:
+		inputSize = 3
+	case 4:
+		outputSize = 15
+	default:
+		code, inputSize = win32.SIO_RELEASE_PORT_RESERVATION, 7
+	}
+	allowed := tr.onSocket(s, h, func() codes { return codes{want} })
+	returned := uint32(99)
+	err := s.winsock.WSAIoctl(h.number, code, input, inputSize, output, outputSize, &returned, nil, 0)
+	tr.check(errno(err), allowed, "%d: WSAIoctl(%d, %#x, %d bytes, %d bytes)", s.number, h.number, code, inputSize, outputSize)
+	require.Zero(tr.t, returned)
+}
+
+// Addresses.
+
+// address chooses one of the computer's, or another, in the model's words and in Winsock's.
+func (tr *trial) address(ipv6 bool, port int) (string, winsock.Sockaddr) {
+	name := choose(tr.random, "*", "*", "*", "loopback", "loopback", "outer", foreignAddress)
+	if name == foreignAddress && tr.random.IntN(5) > 0 {
+		name = "*"
+	}
+	if ipv6 {
+		sa := &winsock.SockaddrInet6{Port: port}
+		switch name {
+		case "loopback":
+			sa.Addr[15] = 1
+		case "outer":
+			sa.Addr = [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 0x10}
+		case foreignAddress:
+			sa.Addr = [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 0x77}
+		}
+		return name, sa
+	}
+	sa := &winsock.SockaddrInet4{Port: port}
+	switch name {
+	case "loopback":
+		sa.Addr = [4]byte{127, 0, 0, 1}
+	case "outer":
+		sa.Addr = [4]byte{192, 0, 2, 10}
+	case foreignAddress:
+		sa.Addr = [4]byte{198, 51, 100, 1}
+	}
+	return name, sa
+}
+
+func (tr *trial) bind() {
+	s := tr.seat()
+	h := tr.socket(s)
+	port := tr.bindPort(h.socket)
+	name, sa := tr.address(h.socket != nil && h.socket.ipv6, port)
+	allowed := tr.onSocket(s, h, func() codes { return tr.model.bind(h.socket, name, port) })
+	if tr.check(errno(s.winsock.Bind(h.number, sa)), allowed, "%d: bind(%d, %s:%d)", s.number, h.number, name, port) {
+		tr.bound(s, h, name, port)
+	}
+}
+
+// bindPort chooses a port: 0, one of the associated block, one that is taken, or any.
+func (tr *trial) bindPort(s *modelSocket) int {
+	switch n := tr.random.IntN(8); {
+	case n < 2:
+		return 0
+	case n < 5 && s != nil && s.associated != nil:
+		r := s.associated
+		return r.first + tr.random.IntN(r.last-r.first+1)
+	case n == 5 && len(tr.model.sockets) > 0:
+		if port := choose(tr.random, tr.model.sockets...).port; port != 0 {
+			return port
+		}
+	}
+	return firstNamed + tr.random.IntN(named)
+}
+
+// bound takes over what a bind did: asked is the port that was asked for.
+func (tr *trial) bound(s *seat, h handle, address string, asked int) {
+	port := tr.portOf(s, h)
+	tr.note("  = port %d", port)
+	if asked == 0 && !tr.model.mayChoose(h.socket, port) || asked != 0 && port != asked {
+		tr.fail("bind to port %d gave port %d", asked, port)
+	}
+	h.socket.port, h.socket.address = port, address
+}
+
+func (tr *trial) portOf(s *seat, h handle) int {
+	sa, err := s.winsock.Getsockname(h.number)
+	require.NoError(tr.t, err)
+	switch sa := sa.(type) {
+	case *winsock.SockaddrInet4:
+		return sa.Port
+	case *winsock.SockaddrInet6:
+		return sa.Port
+	}
+	tr.fail("getsockname gave a %T", sa)
+	return 0
+}
+
+func (tr *trial) name() {
+	s := tr.seat()
+	h := tr.socket(s)
+	allowed := tr.onSocket(s, h, func() codes {
+		if h.socket.port == 0 {
+			return codes{win32.WSAEINVAL}
+		}
+		return success()
+	})
+	_, err := s.winsock.Getsockname(h.number)
+	if tr.check(errno(err), allowed, "%d: getsockname(%d)", s.number, h.number) && tr.portOf(s, h) != h.socket.port {
+		tr.fail("getsockname gave port %d, the model has %d", tr.portOf(s, h), h.socket.port)
+	}
+}
+
+// peer is where nobody listens, on the loopback address of the socket's family.
+func peer(s *modelSocket) winsock.Sockaddr {
+	if s != nil && s.ipv6 {
+		return &winsock.SockaddrInet6{Port: 9, Addr: [16]byte{15: 1}}
+	}
+	return &winsock.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}
+}
+
+// implicitly makes a call that binds an unbound socket as bind to the wildcard and port 0 does, and
+// then ends in code.
+func (tr *trial) implicitly(s *seat, h handle, code win32.Errno, function string, do func() error) {
+	isBound := h.socket != nil && h.socket.port != 0
+	allowed := tr.onSocket(s, h, func() codes {
+		if isBound {
+			return codes{code}
+		}
+		if refusals := tr.model.bind(h.socket, "*", 0); refusals[0] != win32.ERROR_SUCCESS {
+			return refusals
+		}
+		return codes{code}
+	})
+	got := errno(do())
+	tr.check(got, allowed, "%d: %s(%d)", s.number, function, h.number)
+	if h.socket != nil && !isBound && got == code {
+		tr.bound(s, h, "*", 0)
+	}
+}
+
+func (tr *trial) connect() {
+	s := tr.seat()
+	h := tr.socket(s)
+	code := win32.ERROR_SUCCESS
+	if h.socket != nil && h.socket.protocol == reservation.TCP {
+		code = win32.WSAECONNREFUSED
+	}
+	tr.implicitly(s, h, code, "connect", func() error { return s.winsock.Connect(h.number, peer(h.socket)) })
+}
+
+func (tr *trial) send() {
+	s := tr.seat()
+	h := tr.socket(s)
+	send := func() error { return s.winsock.Sendto(h.number, []byte("x"), 0, peer(h.socket)) }
+	if h.socket != nil && h.socket.protocol == reservation.TCP {
+		tr.check(errno(send()), codes{win32.WSAENOTCONN}, "%d: sendto(%d)", s.number, h.number)
+		return
+	}
+	tr.implicitly(s, h, win32.ERROR_SUCCESS, "sendto", send)
+}
+
+// Persistent reservations.
+
+func (tr *trial) create() {
+	s, protocol := tr.seat(), tr.protocol()
+	first, count := tr.block(false)
+	token := uint64(0)
+	place := &token
+	if tr.random.IntN(50) == 0 {
+		place = nil
+	}
+	allowed := tr.model.create(protocol, s.elevated(), first, count, place != nil)
+	function := s.dll.CreatePersistentUdpPortReservation
+	if protocol == reservation.TCP {
+		function = s.dll.CreatePersistentTcpPortReservation
+	}
+	code := win32.Errno(function(win32.Htons(uint16(first)), uint16(count), place))
+	if tr.check(code, allowed, "%d: create(%s %d+%d)", s.number, protocol, first, count) {
+		tr.keepToken(token)
+		tr.model.add(&record{kind: persistentRecord, protocol: protocol, first: first, last: first + count - 1, token: token})
+	}
+}
+
+func (tr *trial) lookup() {
+	s := tr.seat()
+	protocol, first, count := tr.existing(persistentRecord)
+	tr.lookupFrom(s, protocol, first, count)
+}
+
+func (tr *trial) lookupFrom(s *seat, protocol reservation.Protocol, first, count int) {
+	function := s.dll.LookupPersistentUdpPortReservation
+	if protocol == reservation.TCP {
+		function = s.dll.LookupPersistentTcpPortReservation
+	}
+	token := uint64(0)
+	code := win32.Errno(function(win32.Htons(uint16(first)), uint16(count), &token))
+	if !tr.check(code, tr.model.lookup(protocol, first, count, true), "%d: lookup(%s %d+%d)", s.number, protocol, first, count) {
+		require.Zero(tr.t, token)
+		return
+	}
+	r := tr.model.find(persistentRecord, protocol, first, count)
+	if r.token == 0 { // the first lookup since the boot
+		tr.keepToken(token)
+		r.token = token
+	}
+	if token != r.token {
+		tr.fail("lookup gave token %#x, the reservation has %#x", token, r.token)
+	}
+}
+
+func (tr *trial) delete() {
+	s := tr.seat()
+	protocol, first, count := tr.existing(persistentRecord)
+	function := s.dll.DeletePersistentUdpPortReservation
+	if protocol == reservation.TCP {
+		function = s.dll.DeletePersistentTcpPortReservation
+	}
+	code := win32.Errno(function(win32.Htons(uint16(first)), uint16(count)))
+	if tr.check(code, tr.model.delete(protocol, s.elevated(), first, count), "%d: delete(%s %d+%d)", s.number, protocol, first, count) {
+		tr.model.drop(tr.model.find(persistentRecord, protocol, first, count))
+	}
+}
+
+// What happens beside the doors: netsh, ends of processes, restarts.
+
+func (tr *trial) exclude() {
+	protocol := tr.protocol()
+	first, count := tr.block(false)
+	r, err := pool.RangeFrom(uint16(first), count)
+	if err != nil {
+		return
+	}
+	store := choose(tr.random, reservation.ActiveStore, reservation.PersistentStore)
+	err = tr.seats[0].program.AddExclusion(context.Background(), protocol, r, store)
+	tr.note("netsh add excludedportrange %s %s store=%s: %v", protocol, r, store, err)
+	taken := tr.model.isTaken(protocol, first, first+count-1)
+	if taken != errors.Is(err, reservation.ErrInUse) || !taken && err != nil {
+		tr.fail("the model says taken: %t", taken)
+	}
+	if err == nil {
+		tr.model.add(&record{
+			kind: exclusionRecord, protocol: protocol, first: first, last: first + count - 1, active: store == reservation.ActiveStore,
+		})
+	}
+}
+
+func (tr *trial) include() {
+	protocol, first, count := tr.existing(exclusionRecord)
+	r, err := pool.RangeFrom(uint16(first), count)
+	if err != nil {
+		return
+	}
+	store := choose(tr.random, reservation.ActiveStore, reservation.PersistentStore)
+	err = tr.seats[0].program.DeleteExclusion(context.Background(), protocol, r, store)
+	tr.note("netsh delete excludedportrange %s %s store=%s: %v", protocol, r, store, err)
+	found := tr.model.find(exclusionRecord, protocol, first, count)
+	exists := found != nil && found.active == (store == reservation.ActiveStore)
+	if exists != (err == nil) || !exists && !errors.Is(err, reservation.ErrNotFound) {
+		tr.fail("the model says found: %t", exists)
+	}
+	if exists {
+		tr.model.drop(found)
+	}
+}
+
+func (tr *trial) setDynamic() {
+	protocol, first := tr.protocol(), firstDynamic+tr.random.IntN(3)*200
+	r, err := pool.RangeFrom(uint16(first), reservation.MinDynamicCount)
+	require.NoError(tr.t, err)
+	require.NoError(tr.t, tr.machine.SetDynamic(protocol, r))
+	tr.note("netsh set dynamicport %s %s", protocol, r)
+	tr.model.dynamic[protocol] = [2]int{first, int(r.Last())}
+}
+
+func (tr *trial) exit() {
+	s := tr.seat()
+	tr.note("%d: exit", s.number)
+	require.NoError(tr.t, s.winsock.Exit())
+	s.program.Exit()
+	tr.model.exit(s.number)
+	tr.begin(s)
+}
+
+// restart ends the boot, in order or not, and tries what must not be alive any more.
+func (tr *trial) restart() {
+	restart, how := tr.machine.Reboot, "reboot"
+	if tr.random.IntN(2) == 0 {
+		restart, how = tr.machine.PowerCut, "power cut"
+	}
+	tr.note("%s", how)
+	require.NoError(tr.t, restart())
+	tr.model.restart()
+	old := *tr.seats[0]
+	for _, s := range tr.seats {
+		tr.begin(s)
+	}
+	tr.watch = tr.machine.Process("watch", 0)
+	for _, h := range old.handles {
+		if err := old.winsock.Bind(h.number, &winsock.SockaddrInet4{Port: firstNamed}); err == nil {
+			tr.fail("handle %d of the earlier boot can be bound", h.number)
+		}
+	}
+	tr.verify()
+	admin := tr.seats[0]
+	for _, protocol := range pool.Protocols() {
+		h, err := admin.winsock.Socket(winsock.AF_INET, 0, int(protocol))
+		require.NoError(tr.t, err)
+		for _, token := range tr.model.archived {
+			code := tr.sendToken(admin, handle{h, nil}, win32.SIO_ASSOCIATE_PORT_RESERVATION, token)
+			tr.check(code, codes{win32.WSAEINVAL}, "associate the earlier boot's token %#x", token)
+		}
+		require.NoError(tr.t, admin.winsock.Closesocket(h))
+	}
+	for _, r := range tr.model.records {
+		if r.kind == persistentRecord {
+			tr.lookupFrom(admin, r.protocol, r.first, r.last-r.first+1)
+		}
+	}
+}
