@@ -2,6 +2,8 @@ package reservation
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -64,4 +66,20 @@ type NetworkSocket interface {
 	LocalAddress() netip.AddrPort // the zero AddrPort before Bind
 	PeerAddress() netip.AddrPort  // the zero AddrPort before Connect
 	Close() error
+}
+
+// BindSocket binds a socket and its endpoint together: the endpoint says which port it may be, the
+// network whether another socket has it. It returns the port. Errors are those of [Endpoint]'s Bind
+// and of [NetworkSocket]'s.
+func BindSocket(ctx context.Context, endpoint Endpoint, socket NetworkSocket, local netip.AddrPort) (uint16, error) {
+	return endpoint.Bind(ctx, local.Port(), func(port uint16) (uint16, error) {
+		err := socket.Bind(netip.AddrPortFrom(local.Addr(), port))
+		switch {
+		case err == nil:
+			return socket.LocalAddress().Port(), nil
+		case local.Port() == 0 && errors.Is(err, ErrDenied): // this port is denied, the next one may do
+			return 0, fmt.Errorf("%w: %w", ErrInUse, err)
+		}
+		return 0, err
+	})
 }

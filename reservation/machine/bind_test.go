@@ -31,7 +31,7 @@ func newHandle(t testing.TB, p *machine.Process, protocol machine.Protocol) *han
 
 // bind binds to the IPv4 wildcard.
 func (h *handle) bind(port uint16) (uint16, error) {
-	return machine.Bind(context.Background(), h.endpoint, h.socket, netip.AddrPortFrom(netip.IPv4Unspecified(), port))
+	return reservation.BindSocket(context.Background(), h.endpoint, h.socket, netip.AddrPortFrom(netip.IPv4Unspecified(), port))
 }
 
 func (h *handle) acquire(first uint16, count int) reservation.Reservation {
@@ -181,11 +181,11 @@ func TestAutomaticPortsPassOverExclusiveSockets(t *testing.T) {
 	first := newHandle(t, p, machine.UDP)
 	token := first.acquire(40000, 2).Token
 	require.NoError(t, m.Steal(machine.UDP, 40000, 1)) // exclusive, on all addresses
-	port, err := machine.Bind(t.Context(), first.associate(token).endpoint, first.socket, netip.MustParseAddrPort("127.0.0.1:0"))
+	port, err := reservation.BindSocket(t.Context(), first.associate(token).endpoint, first.socket, netip.MustParseAddrPort("127.0.0.1:0"))
 	require.NoError(t, err)
 	require.EqualValues(t, 40001, port)
 	next := newHandle(t, p, machine.UDP).associate(token)
-	_, err = machine.Bind(t.Context(), next.endpoint, next.socket, netip.MustParseAddrPort("127.0.0.1:40000"))
+	_, err = reservation.BindSocket(t.Context(), next.endpoint, next.socket, netip.MustParseAddrPort("127.0.0.1:40000"))
 	require.ErrorIs(t, err, reservation.ErrDenied)
 }
 

@@ -57,7 +57,7 @@ func work(t *testing.T, m *machine.Machine, i int) {
 		if !expected(t, err) || !expected(t, endpoint.Associate(ctx, token)) {
 			return
 		}
-		port, err := machine.Bind(ctx, endpoint, s, netip.AddrPortFrom(netip.IPv4Unspecified(), 0))
+		port, err := reservation.BindSocket(ctx, endpoint, s, netip.AddrPortFrom(netip.IPv4Unspecified(), 0))
 		if !expected(t, err) {
 			return
 		}

@@ -108,7 +108,7 @@ var verbs = []func(p *player, a action) string{
 	},
 	func(p *player, a action) string {
 		h := p.handle(a)
-		return fmt.Sprint(machine.Bind(context.Background(), h.endpoint, h.socket, netip.AddrPortFrom(netip.IPv4Unspecified(), a.First)))
+		return fmt.Sprint(reservation.BindSocket(context.Background(), h.endpoint, h.socket, netip.AddrPortFrom(netip.IPv4Unspecified(), a.First)))
 	},
 	func(p *player, a action) string {
 		h := p.handle(a)

@@ -84,7 +84,7 @@ func ExampleBind() {
 	if err := m.Steal(machine.UDP, 40000, 1); err != nil { // before the next bind
 		log.Fatal(err)
 	}
-	port, err := machine.Bind(ctx, endpoint, socket, netip.MustParseAddrPort("0.0.0.0:0"))
+	port, err := reservation.BindSocket(ctx, endpoint, socket, netip.MustParseAddrPort("0.0.0.0:0"))
 	fmt.Println(port, err)
 	// Output: 40001 <nil>
 }

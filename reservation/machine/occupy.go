@@ -42,7 +42,7 @@ func (p *Process) occupy(protocol Protocol, port uint16) error {
 	if err := s.SetOptions(reservation.SocketOptions{DualMode: true}); err != nil {
 		return err
 	}
-	_, err = Bind(context.Background(), endpoint, s, netip.AddrPortFrom(anyIPv6, port))
+	_, err = reservation.BindSocket(context.Background(), endpoint, s, netip.AddrPortFrom(anyIPv6, port))
 	return err
 }
 

@@ -1,10 +1,7 @@
 package machine
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/berthkit/berth/reservation"
@@ -144,16 +141,4 @@ func (p *Process) Exit() {
 func (p *Process) Close() error {
 	p.Exit()
 	return nil
-}
-
-// Bind binds a socket and its endpoint together, as every door does: the endpoint says which port
-// it may be, the network whether another socket has it. It returns the port.
-func Bind(ctx context.Context, endpoint reservation.Endpoint, socket reservation.NetworkSocket, local netip.AddrPort) (uint16, error) {
-	return endpoint.Bind(ctx, local.Port(), func(port uint16) (uint16, error) {
-		err := socket.Bind(netip.AddrPortFrom(local.Addr(), port))
-		if local.Port() == 0 && errors.Is(err, reservation.ErrDenied) {
-			return 0, fmt.Errorf("%w: %w", reservation.ErrInUse, err) // of this port alone: the next one may do
-		}
-		return port, err
-	})
 }

@@ -203,12 +203,7 @@ func (s *socket) bind(ctx context.Context, local netip.AddrPort) error {
 	if s.isBound() {
 		return fmt.Errorf("%w: the socket is bound already", reservation.ErrState)
 	}
-	_, err := s.endpoint.Bind(ctx, local.Port(), func(port uint16) (uint16, error) {
-		if err := s.network.Bind(netip.AddrPortFrom(local.Addr(), port)); err != nil {
-			return 0, err
-		}
-		return s.network.LocalAddress().Port(), nil
-	})
+	_, err := reservation.BindSocket(ctx, s.endpoint, s.network, local)
 	return err
 }
 
