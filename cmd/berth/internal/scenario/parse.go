@@ -67,14 +67,19 @@ func ParseStep(line string) (Step, error) {
 	if len(line) > maxLine {
 		return Step{}, fmt.Errorf("a line of %d bytes, more than %d", len(line), maxLine)
 	}
-	words, arrow, err := split(line)
+	words, end, err := split(line)
 	if err != nil {
 		return Step{}, err
 	}
-	if arrow >= 0 {
-		step.Checked, step.column = true, arrow
-		step.Text = strings.TrimRight(line[:arrow], " \t")
-		step.Outcome = normal(withoutRemark(line[arrow+len("->"):]))
+	rest := line[end:]
+	if len(words) > 0 {
+		step.Text = strings.TrimRight(line[:end], " \t")
+	}
+	if after, is := strings.CutPrefix(rest, "->"); is {
+		step.Checked, step.column = true, end
+		var outcome string
+		outcome, rest = cutRemark(after)
+		step.Outcome = normal(outcome)
 		if step.Outcome == "" {
 			return Step{}, errors.New("an arrow without an outcome")
 		}
@@ -85,6 +90,7 @@ func ParseStep(line string) (Step, error) {
 		}
 		return step, nil
 	}
+	step.Remark = strings.TrimSpace(strings.TrimPrefix(rest, "#"))
 	if process, is := strings.CutSuffix(words[0].Text, ":"); is && !words[0].Quoted {
 		if !isName(process) {
 			return Step{}, fmt.Errorf("%q is no name of a process; want letters and digits", process)
@@ -104,42 +110,40 @@ func ParseStep(line string) (Step, error) {
 	return step, nil
 }
 
-// split returns the words of a line before the arrow or the remark, and where the arrow is, -1 if
-// there is none. Blanks separate words, unless they are in double quotes or braces.
-func split(line string) (words []Word, arrow int, err error) {
+// split returns the words of a line and where they end: at the arrow, at the remark, or with the line.
+// Blanks separate words, unless they are in double quotes or braces.
+func split(line string) (words []Word, end int, err error) {
 	for i := 0; i < len(line); {
 		switch rest := line[i:]; {
 		case rest[0] == ' ' || rest[0] == '\t':
 			i++
-		case rest[0] == '#':
-			return words, -1, nil
-		case rest == "->" || strings.HasPrefix(rest, "-> ") || strings.HasPrefix(rest, "->\t"):
+		case rest[0] == '#', rest == "->" || strings.HasPrefix(rest, "-> ") || strings.HasPrefix(rest, "->\t"):
 			return words, i, nil
 		case rest[0] == '"':
 			quoted, err := strconv.QuotedPrefix(rest)
 			if err != nil {
-				return nil, -1, errors.New("a quoted word does not end, or has a bad escape")
+				return nil, 0, errors.New("a quoted word does not end, or has a bad escape")
 			}
 			text, err := strconv.Unquote(quoted)
 			if err != nil {
-				return nil, -1, err
+				return nil, 0, err
 			}
 			words = append(words, Word{Text: text, Quoted: true})
 			i += len(quoted)
 		default:
 			end, err := endOfWord(rest)
 			if err != nil {
-				return nil, -1, err
+				return nil, 0, err
 			}
 			words = append(words, Word{Text: rest[:end]})
 			i += end
 		}
 	}
-	return words, -1, nil
+	return words, len(line), nil
 }
 
-// withoutRemark returns text up to a remark, which begins with a # after a blank, outside quotes.
-func withoutRemark(text string) string {
+// cutRemark cuts text before a remark, which begins with a # after a blank, outside quotes.
+func cutRemark(text string) (before, remark string) {
 	quoted, blank := false, true
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
@@ -148,11 +152,11 @@ func withoutRemark(text string) string {
 		case c == '\\' && quoted:
 			i++
 		case c == '#' && blank && !quoted:
-			return text[:i]
+			return text[:i], text[i:]
 		}
 		blank = i < len(text) && (text[i] == ' ' || text[i] == '\t')
 	}
-	return text
+	return text, ""
 }
 
 // normal returns text with its words one blank apart.

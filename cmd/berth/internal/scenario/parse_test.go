@@ -23,7 +23,7 @@ func TestParseStep(t *testing.T) {
 		{"", Step{}},
 		{"  # remark", Step{Text: "  # remark"}},
 		{"reboot", Step{Text: "reboot", Words: words("reboot")}},
-		{"\treboot  # now", Step{Text: "\treboot  # now", Words: words("reboot")}},
+		{"\treboot  # now", Step{Text: "\treboot", Words: words("reboot"), Remark: "now"}},
 		{"a: exit", Step{Text: "a: exit", Process: "a", Words: words("exit")}},
 		{"a: s = socket 2 2 17 -> ok", Step{
 			Text: "a: s = socket 2 2 17", Process: "a", Result: "s", Words: words("socket", "2", "2", "17"),
@@ -31,7 +31,7 @@ func TestParseStep(t *testing.T) {
 		}},
 		{"d = dump", Step{Text: "d = dump", Result: "d", Words: words("dump")}},
 		{"net stop x->y -> not   found # why", Step{
-			Text: "net stop x->y", Words: words("net", "stop", "x->y"), Checked: true, Outcome: "not found", column: 14,
+			Text: "net stop x->y", Words: words("net", "stop", "x->y"), Checked: true, Outcome: "not found", Remark: "why", column: 14,
 		}},
 		{"a: WSAIoctl s 1 {htons(1), 2} &r", Step{
 			Text: "a: WSAIoctl s 1 {htons(1), 2} &r", Process: "a", Words: words("WSAIoctl", "s", "1", "{htons(1), 2}", "&r"),

@@ -30,11 +30,12 @@ type Scenario struct {
 // comment or an empty line.
 type Step struct {
 	Line    int    // number of the line, from 1
-	Text    string // the line as it stands, without the expectation
+	Text    string // the line as it stands, without what follows the command
 	Process string // who acts, before the colon; empty for the machine
 	Result  string // the variable before the equals sign
 	Words   []Word // the command and its arguments
 
+	Remark  string   // behind a number sign at the end
 	Checked bool     // there is an outcome to compare with
 	Outcome string   // behind the arrow
 	Output  []string // the lines below that start with a bar

@@ -44,6 +44,9 @@ func (t *Transcript) Step(step *Step, result *Result) {
 	if outcome != "" {
 		text += strings.Repeat(" ", max(1, step.column-len(text)))
 	}
+	if step.Remark != "" && result.Remark() == "" {
+		outcome += t.paint(Remark, "   # "+step.Remark)
+	}
 	fmt.Fprintf(t.Writer, "%s%s\n", t.paint(Action, text), outcome)
 	t.output(result)
 }
