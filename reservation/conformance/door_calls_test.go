@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"reflect"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -31,10 +33,10 @@ type action struct {
 }
 
 var actions = []action{
-	{110, (*trial).openSocket}, {70, (*trial).closeSocket}, {10, (*trial).duplicate}, {40, (*trial).setOption},
-	{140, (*trial).acquire}, {120, (*trial).associate}, {45, (*trial).release}, {20, (*trial).malformed},
-	{170, (*trial).bind}, {25, (*trial).connect}, {25, (*trial).send}, {35, (*trial).name},
-	{80, (*trial).create}, {45, (*trial).lookup}, {55, (*trial).delete},
+	{150, (*trial).openSocket}, {60, (*trial).closeSocket}, {10, (*trial).duplicate}, {110, (*trial).setOption},
+	{80, (*trial).acquire}, {110, (*trial).associate}, {45, (*trial).release}, {20, (*trial).malformed},
+	{200, (*trial).bind}, {20, (*trial).connect}, {20, (*trial).send}, {25, (*trial).name},
+	{50, (*trial).create}, {35, (*trial).lookup}, {45, (*trial).delete},
 	{4, (*trial).exclude}, {4, (*trial).include}, {2, (*trial).setDynamic}, {2, (*trial).exit}, {1, (*trial).restart},
 }
 
@@ -44,13 +46,7 @@ func TestDoorCalls(t *testing.T) {
 	calls, seed := number(t, callsVariable, fewCalls), uint64(number(t, seedVariable, 1))
 	seen, made, started := map[win32.Errno]int{}, 0, time.Now()
 	for ; made < calls; seed++ {
-		tr := newTrial(t, seed, seen)
-		tr.note("seed %d", seed)
-		for tr.calls < trialCalls {
-			tr.step()
-		}
-		tr.end()
-		made += tr.calls
+		made += newTrial(t, seed, nil, seen).run()
 	}
 	t.Logf("%d calls in %s", made, time.Since(started).Round(time.Millisecond))
 	for _, code := range []win32.Errno{
@@ -60,6 +56,45 @@ func TestDoorCalls(t *testing.T) {
 	} {
 		t.Logf("%8d  %s", seen[code], code.Name())
 		require.NotZero(t, seen[code], "no call ended in %s: the calls are too tame", code.Name())
+	}
+}
+
+// run makes the calls of one computer and returns how many there were.
+func (tr *trial) run() int {
+	for tr.calls < trialCalls {
+		tr.step()
+	}
+	tr.end()
+	return tr.calls
+}
+
+// A witness sees a difference.
+type witness struct{ saw bool }
+
+func (w *witness) Errorf(string, ...any) { w.saw = true }
+func (w *witness) FailNow()              { runtime.Goexit() }
+func (w *witness) Helper()               {}
+
+// TestDoorCallsNoticeEveryOtherAnswer gives each open question its other answer and requires that the
+// calls of TestDoorCalls tell the difference.
+func TestDoorCallsNoticeEveryOtherAnswer(t *testing.T) {
+	other := reflect.ValueOf(otherAnswers()).Elem()
+	for i := range other.NumField() {
+		field := other.Type().Field(i).Name
+		t.Run(field, func(t *testing.T) {
+			policy := reservation.DefaultPolicy()
+			reflect.ValueOf(&policy).Elem().Field(i).Set(other.Field(i))
+			w := &witness{}
+			for seed := uint64(1); !w.saw; seed++ {
+				require.LessOrEqual(t, int(seed)*trialCalls, fewCalls, "nobody noticed")
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					newTrial(w, seed, &policy, map[win32.Errno]int{}).run()
+				}()
+				<-done
+			}
+		})
 	}
 }
 
@@ -96,7 +131,7 @@ func (tr *trial) step() {
 
 func (tr *trial) openSocket() {
 	s := tr.seat()
-	if len(s.handles) >= mostHandles {
+	if len(s.handles) == mostHandles {
 		tr.closeSocket()
 		return
 	}
@@ -118,8 +153,8 @@ func (tr *trial) openSocket() {
 	}
 }
 
-// withSocket makes a call on a socket; the model's codes count where the handle names one.
-func (tr *trial) onSocket(s *seat, h handle, allowed func() codes) codes {
+// onSocket returns the codes of a call on a socket: the model's where the handle names one.
+func onSocket(h handle, allowed func() codes) codes {
 	if h.socket == nil {
 		return codes{win32.WSAENOTSOCK}
 	}
@@ -129,9 +164,8 @@ func (tr *trial) onSocket(s *seat, h handle, allowed func() codes) codes {
 func success() codes { return codes{win32.ERROR_SUCCESS} }
 
 func (tr *trial) closeSocket() {
-	s := tr.seat()
-	h := tr.socket(s)
-	allowed := tr.onSocket(s, h, success)
+	s, h := tr.user(false)
+	allowed := onSocket(h, success)
 	if !tr.check(errno(s.winsock.Closesocket(h.number)), allowed, "%d: closesocket(%d)", s.number, h.number) {
 		return
 	}
@@ -145,8 +179,7 @@ func (tr *trial) closeSocket() {
 }
 
 func (tr *trial) duplicate() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(false)
 	if h.socket == nil || len(s.handles) >= mostHandles {
 		return
 	}
@@ -160,8 +193,7 @@ func (tr *trial) duplicate() {
 }
 
 func (tr *trial) setOption() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(true)
 	if h.socket != nil && h.socket.port != 0 {
 		return
 	}
@@ -172,7 +204,7 @@ func (tr *trial) setOption() {
 	case 1:
 		level, option, value = winsock.IPPROTO_IPV6, winsock.IPV6_V6ONLY, 0
 	}
-	allowed := tr.onSocket(s, h, func() codes {
+	allowed := onSocket(h, func() codes {
 		switch {
 		case level == winsock.IPPROTO_IPV6 && !h.socket.ipv6:
 			return codes{win32.WSAENOPROTOOPT}
@@ -197,10 +229,9 @@ func (tr *trial) setOption() {
 // Controls.
 
 func (tr *trial) acquire() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(false)
 	first, count := tr.block(true)
-	allowed := tr.onSocket(s, h, func() codes { return tr.model.acquire(h.socket, first, count) })
+	allowed := onSocket(h, func() codes { return tr.model.acquire(h.socket, first, count) })
 	input, _ := win32.INET_PORT_RANGE{StartPort: win32.Htons(uint16(first)), NumberOfPorts: uint16(count)}.MarshalBinary()
 	output, returned := make([]byte, 16), uint32(99)
 	err := s.winsock.WSAIoctl(h.number, win32.SIO_ACQUIRE_PORT_RESERVATION, &input[0], 4, &output[0], 16, &returned, nil, 0)
@@ -234,20 +265,18 @@ func (tr *trial) sendToken(s *seat, h handle, code uint32, token uint64) win32.E
 }
 
 func (tr *trial) associate() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(true)
 	token := tr.token(h.socket)
-	allowed := tr.onSocket(s, h, func() codes { return tr.model.associate(h.socket, s.elevated(), token) })
+	allowed := onSocket(h, func() codes { return tr.model.associate(h.socket, s.elevated(), token) })
 	if tr.check(tr.sendToken(s, h, win32.SIO_ASSOCIATE_PORT_RESERVATION, token), allowed, "%d: associate(%d, %#x)", s.number, h.number, token) {
 		h.socket.associated = tr.model.withToken(token)
 	}
 }
 
 func (tr *trial) release() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(false)
 	token := tr.token(h.socket)
-	allowed := tr.onSocket(s, h, func() codes { return tr.model.release(h.socket, token) })
+	allowed := onSocket(h, func() codes { return tr.model.release(h.socket, token) })
 	if tr.check(tr.sendToken(s, h, win32.SIO_RELEASE_PORT_RESERVATION, token), allowed, "%d: release(%d, %#x)", s.number, h.number, token) {
 		tr.model.drop(tr.model.withToken(token))
 	}
@@ -255,8 +284,7 @@ func (tr *trial) release() {
 
 // malformed makes controls that no socket takes: they change nothing.
 func (tr *trial) malformed() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(false)
 	var buffer [16]byte
 	input, output := &buffer[0], &buffer[0]
 	code, inputSize, outputSize := uint32(win32.SIO_ACQUIRE_PORT_RESERVATION), uint32(4), uint32(16)
@@ -275,7 +303,7 @@ func (tr *trial) malformed() {
 	default:
 		code, inputSize = win32.SIO_RELEASE_PORT_RESERVATION, 7
 	}
-	allowed := tr.onSocket(s, h, func() codes { return codes{want} })
+	allowed := onSocket(h, func() codes { return codes{want} })
 	returned := uint32(99)
 	err := s.winsock.WSAIoctl(h.number, code, input, inputSize, output, outputSize, &returned, nil, 0)
 	tr.check(errno(err), allowed, "%d: WSAIoctl(%d, %#x, %d bytes, %d bytes)", s.number, h.number, code, inputSize, outputSize)
@@ -315,11 +343,10 @@ func (tr *trial) address(ipv6 bool, port int) (string, winsock.Sockaddr) {
 }
 
 func (tr *trial) bind() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(true)
 	port := tr.bindPort(h.socket)
 	name, sa := tr.address(h.socket != nil && h.socket.ipv6, port)
-	allowed := tr.onSocket(s, h, func() codes { return tr.model.bind(h.socket, name, port) })
+	allowed := onSocket(h, func() codes { return tr.model.bind(h.socket, name, port) })
 	if tr.check(errno(s.winsock.Bind(h.number, sa)), allowed, "%d: bind(%d, %s:%d)", s.number, h.number, name, port) {
 		tr.bound(s, h, name, port)
 	}
@@ -327,15 +354,16 @@ func (tr *trial) bind() {
 
 // bindPort chooses a port: 0, one of the associated block, one that is taken, or any.
 func (tr *trial) bindPort(s *modelSocket) int {
-	switch n := tr.random.IntN(8); {
-	case n < 2:
+	switch n := tr.random.IntN(16); {
+	case n < 3:
 		return 0
-	case n < 5 && s != nil && s.associated != nil:
+	case n < 8 && s != nil && s.associated != nil:
 		r := s.associated
 		return r.first + tr.random.IntN(r.last-r.first+1)
-	case n == 5 && len(tr.model.sockets) > 0:
-		if port := choose(tr.random, tr.model.sockets...).port; port != 0 {
-			return port
+	case n < 15 && len(tr.model.sockets) > 0:
+		other := choose(tr.random, tr.model.sockets...)
+		if other.port != 0 && (s == nil || other.protocol == s.protocol) {
+			return other.port
 		}
 	}
 	return firstNamed + tr.random.IntN(named)
@@ -365,9 +393,8 @@ func (tr *trial) portOf(s *seat, h handle) int {
 }
 
 func (tr *trial) name() {
-	s := tr.seat()
-	h := tr.socket(s)
-	allowed := tr.onSocket(s, h, func() codes {
+	s, h := tr.user(false)
+	allowed := onSocket(h, func() codes {
 		if h.socket.port == 0 {
 			return codes{win32.WSAEINVAL}
 		}
@@ -391,7 +418,7 @@ func peer(s *modelSocket) winsock.Sockaddr {
 // then ends in code.
 func (tr *trial) implicitly(s *seat, h handle, code win32.Errno, function string, do func() error) {
 	isBound := h.socket != nil && h.socket.port != 0
-	allowed := tr.onSocket(s, h, func() codes {
+	allowed := onSocket(h, func() codes {
 		if isBound {
 			return codes{code}
 		}
@@ -408,8 +435,7 @@ func (tr *trial) implicitly(s *seat, h handle, code win32.Errno, function string
 }
 
 func (tr *trial) connect() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(true)
 	code := win32.ERROR_SUCCESS
 	if h.socket != nil && h.socket.protocol == reservation.TCP {
 		code = win32.WSAECONNREFUSED
@@ -418,8 +444,7 @@ func (tr *trial) connect() {
 }
 
 func (tr *trial) send() {
-	s := tr.seat()
-	h := tr.socket(s)
+	s, h := tr.user(true)
 	send := func() error { return s.winsock.Sendto(h.number, []byte("x"), 0, peer(h.socket)) }
 	if h.socket != nil && h.socket.protocol == reservation.TCP {
 		tr.check(errno(send()), codes{win32.WSAENOTCONN}, "%d: sendto(%d)", s.number, h.number)
@@ -431,7 +456,7 @@ func (tr *trial) send() {
 // Persistent reservations.
 
 func (tr *trial) create() {
-	s, protocol := tr.seat(), tr.protocol()
+	s, protocol := tr.administrator(), tr.protocol()
 	first, count := tr.block(false)
 	token := uint64(0)
 	place := &token
@@ -478,7 +503,7 @@ func (tr *trial) lookupFrom(s *seat, protocol reservation.Protocol, first, count
 }
 
 func (tr *trial) delete() {
-	s := tr.seat()
+	s := tr.administrator()
 	protocol, first, count := tr.existing(persistentRecord)
 	function := s.dll.DeletePersistentUdpPortReservation
 	if protocol == reservation.TCP {
@@ -514,7 +539,7 @@ func (tr *trial) exclude() {
 }
 
 func (tr *trial) include() {
-	protocol, first, count := tr.existing(exclusionRecord)
+	protocol, first, count := tr.existing(choose(tr.random, exclusionRecord, exclusionRecord, persistentRecord))
 	r, err := pool.RangeFrom(uint16(first), count)
 	if err != nil {
 		return

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,7 +20,7 @@ import (
 
 // A trial is one simulated computer beside its model, and the processes that call its doors.
 type trial struct {
-	t       *testing.T
+	t       reporter
 	random  *rand.Rand
 	machine *machine.Machine
 	watch   *machine.Process // looks and does nothing
@@ -30,6 +29,13 @@ type trial struct {
 	calls   int
 	trace   []string // the latest calls, for the message of a difference
 	seen    map[win32.Errno]int
+}
+
+// A reporter is told of a difference; a test, or who wants to see one.
+type reporter interface {
+	Errorf(format string, arguments ...any)
+	FailNow()
+	Helper()
 }
 
 // A seat is where processes of one user and privilege run, one after the other.
@@ -56,17 +62,19 @@ const (
 	lastDynamic  = firstDynamic + reservation.MinDynamicCount - 1
 	firstNamed   = 50030
 	named        = 32
-	mostHandles  = 6 // of a process
+	mostHandles  = 8 // of a process
 	mostRecords  = 24
 	traced       = 40
 )
 
-func newTrial(t *testing.T, seed uint64, seen map[win32.Errno]int) *trial {
+func newTrial(t reporter, seed uint64, policy *reservation.Policy, seen map[win32.Errno]int) *trial {
 	dynamic, err := pool.RangeFrom(firstDynamic, reservation.MinDynamicCount)
 	require.NoError(t, err)
-	m, err := machine.New(machine.Config{Seed: seed, Dynamic: map[reservation.Protocol]reservation.Range{
-		reservation.TCP: dynamic, reservation.UDP: dynamic,
-	}})
+	m, err := machine.New(machine.Config{
+		Seed:    seed,
+		Dynamic: map[reservation.Protocol]reservation.Range{reservation.TCP: dynamic, reservation.UDP: dynamic},
+		Policy:  policy,
+	})
 	require.NoError(t, err)
 	tr := &trial{
 		t: t, random: rand.New(rand.NewPCG(seed, 0)), machine: m, model: newModel(firstDynamic, lastDynamic), seen: seen,
@@ -103,7 +111,8 @@ func (tr *trial) note(format string, arguments ...any) {
 
 func (tr *trial) fail(format string, arguments ...any) {
 	tr.t.Helper()
-	tr.t.Fatalf("%s\nafter %d calls, the latest last:\n%s", fmt.Sprintf(format, arguments...), tr.calls, strings.Join(tr.trace, "\n"))
+	tr.t.Errorf("%s\nafter %d calls, the latest last:\n%s", fmt.Sprintf(format, arguments...), tr.calls, strings.Join(tr.trace, "\n"))
+	tr.t.FailNow()
 }
 
 // check counts a call of a door and compares its code with those that the model allows.
@@ -135,6 +144,29 @@ func (tr *trial) protocol() reservation.Protocol {
 }
 
 func (tr *trial) seat() *seat { return choose(tr.random, tr.seats...) }
+
+// administrator chooses one that may do everything, mostly.
+func (tr *trial) administrator() *seat {
+	s := tr.seat()
+	for tr.random.IntN(4) > 0 && !s.elevated() {
+		s = tr.seat()
+	}
+	return s
+}
+
+// user chooses one that has a handle, and the handle, mostly; of an unbound socket if that is asked.
+func (tr *trial) user(unbound bool) (*seat, handle) {
+	s := tr.seat()
+	h := tr.socket(s)
+	for range 6 {
+		if h.socket != nil && (!unbound || h.socket.port == 0 || tr.random.IntN(10) == 0) {
+			break
+		}
+		s = tr.seat()
+		h = tr.socket(s)
+	}
+	return s, h
+}
 
 // block chooses a first port and a count: mostly few ports among few, so that blocks meet.
 func (tr *trial) block(wildcard bool) (first, count int) {
