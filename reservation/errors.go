@@ -39,6 +39,8 @@ var (
 
 // The conditions that a [Network] adds.
 var (
+	// ErrPortDenied is a port that another socket keeps for itself; the next port may do. It wraps ErrDenied.
+	ErrPortDenied error = &condition{"denied", ErrDenied}
 	// ErrAddress is a local address that the computer does not have.
 	ErrAddress = errors.New("the computer has no such address")
 	// ErrRefused is a connection to a port where nobody listens.

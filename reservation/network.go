@@ -43,8 +43,8 @@ type NetworkSocket interface {
 	SetOptions(options SocketOptions) error
 
 	// Bind gives the socket a local address. The port is never 0. It returns ErrInUse if another
-	// socket has it, ErrDenied if that socket or another user keeps it for itself, ErrAddress if the
-	// computer has no such address, ErrState if the socket is bound.
+	// socket has it, ErrPortDenied if that socket or another user keeps it for itself, ErrAddress if
+	// the computer has no such address, ErrState if the socket is bound.
 	Bind(local netip.AddrPort) error
 
 	// Connect sets the peer; of a TCP socket it opens the connection, or returns ErrRefused.
@@ -77,7 +77,7 @@ func BindSocket(ctx context.Context, endpoint Endpoint, socket NetworkSocket, lo
 		switch {
 		case err == nil:
 			return socket.LocalAddress().Port(), nil
-		case local.Port() == 0 && errors.Is(err, ErrDenied): // this port is denied, the next one may do
+		case local.Port() == 0 && errors.Is(err, ErrPortDenied):
 			return 0, fmt.Errorf("%w: %w", ErrInUse, err)
 		}
 		return 0, err

@@ -26,7 +26,7 @@ type verdict uint8
 const (
 	fine   verdict = iota
 	used           // ErrInUse: somebody has it
-	denied         // ErrDenied: somebody has it, and keeps it from those who would share or take it
+	denied         // ErrPortDenied: somebody has it, and keeps it from those who would share or take it
 )
 
 // A conflictTable says what happens to the second of two binds to one port: its row is the first
@@ -86,7 +86,7 @@ func (n *network) admitLocked(s *socket, port uint16, addresses []netip.Addr) er
 					return fmt.Errorf("%w: a socket is bound to %s", reservation.ErrInUse, other.bound)
 				case denied:
 					return fmt.Errorf("%w: the socket on %s of %s does not share its port",
-						reservation.ErrDenied, other.bound, other.process.program.Name)
+						reservation.ErrPortDenied, other.bound, other.process.program.Name)
 				}
 			}
 		}

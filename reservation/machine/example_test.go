@@ -58,7 +58,7 @@ func Example() {
 
 // Both halves of a socket are bound together: the engine chooses the port, the network checks the
 // address.
-func ExampleBind() {
+func Example_bind() {
 	ctx := context.Background()
 	m, err := machine.New(machine.Config{})
 	if err != nil {

@@ -29,6 +29,7 @@ var codes = map[string]struct {
 	"ErrState":         {reservation.ErrState, 87, 10022},
 	"ErrUnsupported":   {reservation.ErrUnsupported, 50, 10045},
 	"ErrDenied":        {reservation.ErrDenied, 5, 10013},
+	"ErrPortDenied":    {reservation.ErrPortDenied, 5, 10013},
 	"ErrInUse":         {reservation.ErrInUse, 32, 10048},
 	"ErrExhausted":     {reservation.ErrExhausted, 8, 10055},
 	"ErrNotFound":      {reservation.ErrNotFound, 1168, 10022},
