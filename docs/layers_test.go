@@ -23,6 +23,8 @@ const (
 	rapid   = "pgregory.net/rapid"
 	cobra   = "github.com/spf13/cobra"
 	pflag   = "github.com/spf13/pflag"
+	term    = "golang.org/x/term"
+	tools   = "golang.org/x/tools"
 )
 
 // A layer says what the packages of one place may import.
@@ -100,7 +102,7 @@ var layers = []layer{
 	{
 		packages: []string{"cmd/..."},
 		ours:     []string{"reservation/...", "pool", "store", "sockets/...", "cmd/..."},
-		modules:  []string{cobra, pflag, system},
+		modules:  []string{cobra, pflag, system, term, tools},
 		reason:   "the command wires, and libraries never import it",
 	},
 	{
