@@ -12,7 +12,6 @@ type actor uint8
 const (
 	byMachine actor = iota
 	byProcess
-	byEither
 )
 
 // A command is a word that a step may begin with.

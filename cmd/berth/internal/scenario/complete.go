@@ -51,7 +51,7 @@ func (p *Player) candidates(before string, extra []string) []string {
 	}
 	var found []string
 	for _, c := range commands() {
-		if (c.acts != byProcess) == !processed || c.acts == byEither {
+		if (c.acts == byProcess) == processed {
 			found = append(found, c.name)
 		}
 	}

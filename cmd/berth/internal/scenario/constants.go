@@ -8,7 +8,6 @@ import (
 var constants = map[string]int64{
 	"NULL":           0,
 	"INVALID_SOCKET": -1,
-	"INADDR_ANY":     0,
 
 	"AF_UNIX":  winsock.AF_UNIX,
 	"AF_INET":  winsock.AF_INET,

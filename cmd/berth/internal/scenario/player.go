@@ -25,11 +25,10 @@ type Player struct {
 type process struct {
 	*machine.Process
 
-	name     string
-	elevated bool
-	dll      *iphlpapi.DLL
-	winsock  *winsock.Process
-	ended    bool // by exit or by a restart of the machine
+	name    string
+	dll     *iphlpapi.DLL
+	winsock *winsock.Process
+	ended   bool // by exit or by a restart of the machine
 }
 
 // NewPlayer returns a player whose steps read files through files. Close it.
@@ -114,7 +113,7 @@ func (p *Player) run(name, user string, privilege machine.Privilege) error {
 	}
 	started := p.machine.Run(machine.Program{Name: name + ".exe", User: user, Privilege: privilege})
 	p.processes[name] = &process{
-		Process: started, name: name, elevated: privilege == machine.Elevated,
+		Process: started, name: name,
 		dll:     iphlpapi.New(started),
 		winsock: winsock.New(started, started),
 	}

@@ -98,7 +98,11 @@ func (p *Prompt) lines(session *session) (next func() (string, error), end func(
 		io.Reader
 		io.Writer
 	}{p.In, p.Out}, size)
-	return next, func() { _ = term.Restore(int(in.Fd()), before) }, nil // nothing can be done about a terminal that is gone
+	end = func() {
+		fmt.Fprint(p.Out, "\r\n")
+		_ = term.Restore(int(in.Fd()), before) // nothing can be done about a terminal that is gone
+	}
+	return next, end, nil
 }
 
 // edit lets lines be edited on a terminal that passes every key on, and returns what reads the next.

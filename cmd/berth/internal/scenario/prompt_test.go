@@ -31,6 +31,8 @@ reboot
 `)
 	var out bytes.Buffer
 	require.NoError(t, (&Prompt{In: in, Out: &out}).Run(t.Context()))
+	_, exists := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	require.Error(t, exists)
 	require.Equal(t, `start a elevated
 a: CreatePersistentUdpPortReservation htons(50000) 10 &t -> NO_ERROR (0)
 there is no command "fly"
@@ -43,9 +45,9 @@ prompt:0: list udp
 PROCESS: bind SOCKET ADDRESS:PORT
   give a socket its address
 there is no command "fly"
-open FILE: file exists
+`+exists.Error()+`
 usage: save FILE
-`, strings.ReplaceAll(out.String(), file, "FILE"))
+`, out.String())
 
 	saved, err := os.ReadFile(file)
 	require.NoError(t, err)
