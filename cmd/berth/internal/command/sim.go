@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,11 +54,7 @@ func (inv *invocation) playAll(ctx context.Context, paths []string) error {
 	}
 	steps := 0
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		s, err := scenarios.Parse(filepath.ToSlash(file), text)
+		s, err := scenarios.Load(file)
 		if err != nil {
 			return err
 		}

@@ -16,14 +16,15 @@ const (
 
 // A command is a word that a step may begin with.
 type command struct {
-	name    string
-	acts    actor
-	params  string // as usage shows them
-	about   string
-	least   int // number of arguments
-	most    int // -1 for any
-	assigns bool
-	run     func(*call) (*Result, error)
+	name      string
+	acts      actor
+	params    string // as usage shows them
+	about     string
+	least     int  // number of arguments
+	most      int  // -1 for any
+	assigns   bool // it has a value to keep
+	takesData bool // its words may hold any bytes
+	run       func(*call) (*Result, error)
 }
 
 // A call is one use of a command. The process is nil if the machine acts.

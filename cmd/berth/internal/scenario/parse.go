@@ -3,8 +3,12 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/tools/txtar"
 )
@@ -42,8 +46,11 @@ func Parse(name string, text []byte) (*Scenario, error) {
 		line = strings.TrimRight(line, "\r\n")
 		if output, is := strings.CutPrefix(line, "|"); is {
 			last := len(s.Steps) - 1
-			if last < 0 || !s.Steps[last].isAction() {
+			switch {
+			case last < 0 || !s.Steps[last].isAction():
 				return nil, &SyntaxError{name, number, "a line of output without a command above it"}
+			case hasControl(output):
+				return nil, &SyntaxError{name, number, "a control character in the output, which no command prints"}
 			}
 			s.Steps[last].Output = append(s.Steps[last].Output, strings.TrimPrefix(output, " "))
 			continue
@@ -61,11 +68,45 @@ func Parse(name string, text []byte) (*Scenario, error) {
 	return s, nil
 }
 
+// Load reads the scenario in a file.
+func Load(path string) (*Scenario, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(filepath.ToSlash(path), []byte(text))
+}
+
+// readFile reads a file of this computer, of at most maxFile bytes.
+func readFile(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(data) > maxFile:
+		return "", fmt.Errorf("%s has more than %d bytes", name, maxFile)
+	}
+	return string(data), nil
+}
+
+// hasControl reports whether text holds what could steer a terminal.
+func hasControl(text string) bool {
+	return strings.ContainsFunc(text, func(c rune) bool { return c != '\t' && unicode.IsControl(c) })
+}
+
 // ParseStep reads one line: [PROCESS:] [VARIABLE =] COMMAND [ARGUMENT...] [-> OUTCOME] [# remark].
 func ParseStep(line string) (Step, error) {
 	step := Step{Text: strings.TrimRight(line, " \t")}
-	if len(line) > maxLine {
+	switch {
+	case len(line) > maxLine:
 		return Step{}, fmt.Errorf("a line of %d bytes, more than %d", len(line), maxLine)
+	case hasControl(line):
+		return Step{}, errors.New("a control character; in double quotes it can be written as in Go")
 	}
 	words, end, err := split(line)
 	if err != nil {

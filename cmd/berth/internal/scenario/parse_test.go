@@ -61,6 +61,8 @@ func TestParseRefuses(t *testing.T) {
 		"a: s =":                         "test.txt:1: a command is missing",
 		"1a: exit":                       `test.txt:1: "1a" is no name of a process; want letters and digits`,
 		"1s = dump":                      `test.txt:1: "1s" is no name of a variable; want letters and digits`,
+		"# \x1b[2J":                      "test.txt:1: a control character; in double quotes it can be written as in Go",
+		"dump\n| \x1b[2J":                "test.txt:2: a control character in the output, which no command prints",
 		`a: send s "x`:                   "test.txt:1: a quoted word does not end, or has a bad escape",
 		"a: WSAIoctl s 1 {1, 2":          "test.txt:1: a brace or parenthesis is not closed",
 		strings.Repeat("x", maxLine+1):   "test.txt:1: a line of 65537 bytes, more than 65536",

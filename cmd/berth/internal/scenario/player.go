@@ -75,6 +75,11 @@ func (p *Player) Do(step *Step) (*Result, error) {
 	if len(arguments) < c.least || c.most >= 0 && len(arguments) > c.most {
 		return nil, fmt.Errorf("usage: %s", c.usage())
 	}
+	for _, word := range arguments {
+		if hasControl(word.Text) && !c.takesData {
+			return nil, fmt.Errorf("%q holds a control character, which is for the data of send alone", word.Text)
+		}
+	}
 	call := &call{player: p, command: c, arguments: arguments, result: step.Result}
 	if c.name != "machine" {
 		if _, err := p.start(); err != nil {

@@ -234,20 +234,3 @@ func (s *session) completer(terminal *term.Terminal) func(string, int, rune) (st
 		return completed, position, true
 	}
 }
-
-// readFile reads a file of this computer for a prompt.
-func readFile(name string) (string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(data) > maxFile:
-		return "", fmt.Errorf("%s has more than %d bytes", name, maxFile)
-	}
-	return string(data), nil
-}

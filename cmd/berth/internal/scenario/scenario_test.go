@@ -180,6 +180,7 @@ func TestOutcomesCanBeWrittenInSeveralWays(t *testing.T) {
 
 func TestStepsThatMakeNoSense(t *testing.T) {
 	for step, reason := range map[string]string{
+		`occupy udp 80 "\x1b[2J"`:             "holds a control character",
 		"fly":                                 `there is no command "fly"`,
 		"a: wsaioctl s":                       "did you mean WSAIoctl?",
 		"bind s 0.0.0.0:1":                    "PROCESS: bind",
