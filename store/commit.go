@@ -170,5 +170,8 @@ func (s *Store) replaceOne(i int, name string, c *content) error {
 		return err
 	}
 	s.copies[i] = fresh
+	if err := fresh.remember(); err != nil {
+		return err
+	}
 	return fresh.unchanged() // the directory itself may have been moved away
 }

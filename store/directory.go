@@ -3,9 +3,11 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -189,4 +191,23 @@ func (d *directory) quarantine(name string, now time.Time) (string, error) {
 		}
 		aside = fmt.Sprintf("%s-%d", stamp, i)
 	}
+}
+
+func severalNames(path string, names uint64) error {
+	return unsafePath(path, fmt.Sprintf("has %d names (hard links)", names), "remove the other names or copy the file")
+}
+
+// glanceByStat is glance by what the standard library offers.
+func glanceByStat(path string, file *os.File, opened fs.FileInfo) (same bool, size int64, err error) {
+	now, err := os.Lstat(path)
+	if err != nil {
+		return false, 0, err
+	}
+	size = now.Size()
+	if runtime.GOOS == "windows" { // which brings sizes in a directory up to date when a file is closed
+		if size, err = file.Seek(0, io.SeekEnd); err != nil {
+			return false, 0, err
+		}
+	}
+	return os.SameFile(now, opened), size, checkLinks(path, file, now)
 }

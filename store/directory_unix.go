@@ -30,7 +30,7 @@ func checkOwner(path string, info fs.FileInfo, advice string) error {
 // checkLinks refuses a file that has a second name: somebody could change it through that one.
 func checkLinks(path string, _ *os.File, info fs.FileInfo) error {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Nlink > 1 {
-		return unsafePath(path, fmt.Sprintf("has %d names (hard links)", stat.Nlink), "remove the other names or copy the file")
+		return severalNames(path, uint64(stat.Nlink))
 	}
 	return nil
 }

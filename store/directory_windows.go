@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -22,7 +21,7 @@ func checkLinks(path string, file *os.File, _ fs.FileInfo) error {
 		return err
 	}
 	if info.NumberOfLinks > 1 {
-		return unsafePath(path, fmt.Sprintf("has %d names (hard links)", info.NumberOfLinks), "remove the other names or copy the file")
+		return severalNames(path, uint64(info.NumberOfLinks))
 	}
 	return nil
 }

@@ -279,6 +279,9 @@ func (s *Store) repair(i int, name string, c *content, reason string, keep bool)
 	if s.copies[i], err = openCopy(s.directory, name, os.O_RDWR); err != nil {
 		return err
 	}
+	if err := s.copies[i].remember(); err != nil {
+		return err
+	}
 	s.repairs = append(s.repairs, repair)
 	s.options.Log.Warn("store file written anew", "path", repair.Path, "reason", reason, "quarantine", repair.Quarantine)
 	return nil

@@ -21,19 +21,8 @@ type watch struct {
 	copy  *copyFile      // the file that was read last
 	metas metaBytes      // its meta pages before it was read
 	probe metaBytes      // its meta pages now
+	told  [2]string      // the damage that the log was told of
 	stamp directoryStamp // of the directory before the file was opened
-}
-
-// metaBytes is the part of both meta pages that says something.
-type metaBytes [2][pageHeaderSize + metaSize]byte
-
-func (m *metaBytes) read(file *os.File) error {
-	for i := range m {
-		if _, err := file.ReadAt(m[i][:], int64(i)*pageSize); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 const (
@@ -154,7 +143,8 @@ func (s *Store) rereadBoth(stamp directoryStamp) (*content, error) {
 		return nil, err
 	}
 	for i, f := range findings {
-		if f.err != nil && !errors.Is(f.err, fs.ErrNotExist) {
+		if f.err != nil && !errors.Is(f.err, fs.ErrNotExist) && s.watch.told[i] != f.err.Error() {
+			s.watch.told[i] = f.err.Error() // once: such a store is read again at every look
 			s.options.Log.Warn("store file is damaged", "path", s.directory.file(s.watch.names[i]), "error", f.err)
 		}
 	}
