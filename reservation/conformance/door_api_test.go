@@ -108,8 +108,10 @@ func (a *doorAPI) open(family reservation.Family, protocol reservation.Protocol)
 	return &doorEndpoint{door: a.door, family: family, handle: answer.Handle}, nil
 }
 
+// Close is nil again for a process that has ended.
 func (a *doorAPI) Close() error {
-	if err := errnoOf(a.door(call{Function: "exit"}).Errno); err != nil {
+	err := errnoOf(a.door(call{Function: "exit"}).Errno)
+	if err != nil && !isCode(err, reservation.ErrClosed) {
 		return err
 	}
 	return a.exit()

@@ -21,7 +21,7 @@ type call struct {
 	Port      uint16 // host byte order
 	Code      uint32
 	Input     []byte
-	Output    int // bytes of room
+	Output    int // bytes of room; -1 is no buffer at all
 }
 
 // A reply is what a call returned.
@@ -40,7 +40,7 @@ type door func(call) reply
 // sockets is as much of Winsock as the suite needs. This package has it twice: over package winsock,
 // and on Windows over package windows.
 type sockets interface {
-	open(family reservation.Family, protocol reservation.Protocol) (handle uintptr, err error)
+	open(af, typ, protocol int32) (handle uintptr, err error)
 	control(handle uintptr, code uint32, input, output []byte) (returned uint32, err error)
 	bind(handle uintptr, family reservation.Family, port uint16) error
 	port(handle uintptr) (uint16, error)
@@ -48,6 +48,12 @@ type sockets interface {
 	close(handle uintptr) error
 	exit() error
 }
+
+// What Winsock calls them. No protocol has no type: the system fills both in.
+var (
+	addressFamilies = map[reservation.Family]int32{reservation.IPv4: 2, reservation.IPv6: 23}
+	socketTypes     = map[reservation.Protocol]int32{reservation.TCP: 1, reservation.UDP: 2}
+)
 
 // newDoor returns the door of a process that has these functions.
 func newDoor(functions iphlpapi.Functions, sockets sockets) door {
@@ -58,9 +64,11 @@ func newDoor(functions iphlpapi.Functions, sockets sockets) door {
 		case "Create", "Lookup", "Delete":
 			r.Errno = win32.Errno(callIphlpapi(functions, c, &r.Token))
 		case "WSASocket":
-			r.Handle, err = sockets.open(c.Family, c.Protocol)
+			r.Handle, err = sockets.open(addressFamilies[c.Family], socketTypes[c.Protocol], int32(c.Protocol))
 		case "WSAIoctl":
-			r.Output = make([]byte, c.Output)
+			if c.Output >= 0 {
+				r.Output = make([]byte, c.Output)
+			}
 			r.Returned, err = sockets.control(c.Handle, c.Code, c.Input, r.Output)
 		case "bind":
 			if err = sockets.bind(c.Handle, c.Family, c.Port); err == nil {

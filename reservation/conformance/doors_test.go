@@ -17,15 +17,8 @@ import (
 // winsockets is package winsock as the suite needs it.
 type winsockets struct{ p *winsock.Process }
 
-func (w winsockets) open(family reservation.Family, protocol reservation.Protocol) (uintptr, error) {
-	af, typ := int32(winsock.AF_INET), int32(winsock.SOCK_DGRAM)
-	if family == reservation.IPv6 {
-		af = winsock.AF_INET6
-	}
-	if protocol == reservation.TCP {
-		typ = winsock.SOCK_STREAM
-	}
-	h, err := w.p.WSASocket(af, typ, int32(protocol), nil, 0, winsock.WSA_FLAG_OVERLAPPED)
+func (w winsockets) open(af, typ, protocol int32) (uintptr, error) {
+	h, err := w.p.WSASocket(af, typ, protocol, nil, 0, winsock.WSA_FLAG_OVERLAPPED)
 	return uintptr(h), err
 }
 
