@@ -17,7 +17,8 @@ import (
 )
 
 // TestProgramsWorkAsWritten compiles each whole Go program of the documents, parses each fragment,
-// and runs each program that is followed by a text block, which is then its output.
+// runs each program that is followed by a text block, which is then its output, and runs each test
+// file, which is one whose package name says so.
 func TestProgramsWorkAsWritten(t *testing.T) {
 	for name, text := range documents(t) {
 		all := blocks(name, string(text))
@@ -28,6 +29,10 @@ func TestProgramsWorkAsWritten(t *testing.T) {
 			t.Run(b.String(), func(t *testing.T) {
 				if !strings.HasPrefix(b.text, "package ") {
 					requireParses(t, b.text)
+					return
+				}
+				if isTest(b) {
+					runTest(t, compile(t, b))
 					return
 				}
 				program := compile(t, b)
@@ -57,6 +62,21 @@ func runProgram(t *testing.T, program, want string) *difference {
 	}
 }
 
+func isTest(b block) bool {
+	first, _, _ := strings.Cut(b.text, "\n")
+	return strings.HasSuffix(first, "_test")
+}
+
+// runTest runs a compiled test file and requires that a test in it passes.
+func runTest(t *testing.T, program string) {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), program, "-test.v")
+	run.Dir = t.TempDir()
+	output, err := run.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Contains(t, string(output), "--- PASS: ")
+}
+
 // requireParses accepts declarations and statements.
 func requireParses(t *testing.T, fragment string) {
 	t.Helper()
@@ -68,22 +88,26 @@ func requireParses(t *testing.T, fragment string) {
 	require.NoError(t, asStatements)
 }
 
-// compile builds a program as if it stood in this module, without putting a file there.
+// compile builds a program, or a test file, as if it stood in this module, without putting a file there.
 func compile(t *testing.T, b block) string {
 	t.Helper()
 	folder := t.TempDir()
-	source := filepath.Join(folder, "main.go")
+	name, build := "main.go", []string{"build"}
+	if isTest(b) {
+		name, build = "main_test.go", []string{"test", "-c", "-vet=off"} // vet wants the folder
+	}
+	source := filepath.Join(folder, name)
 	require.NoError(t, os.WriteFile(source, []byte(b.text), 0o600))
 	overlay := filepath.Join(folder, "overlay.json")
 	replaced, err := json.Marshal(map[string]map[string]string{
-		"Replace": {filepath.Join(top(t), "docs", "example", "main.go"): source},
+		"Replace": {filepath.Join(top(t), "docs", "example", name): source},
 	})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(overlay, replaced, 0o600))
 	program := filepath.Join(folder, "example.exe")
-	build := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", program, "./docs/example")
-	build.Dir = root
-	output, err := build.CombinedOutput()
+	compiler := exec.CommandContext(t.Context(), "go", append(build, "-overlay", overlay, "-o", program, "./docs/example")...)
+	compiler.Dir = root
+	output, err := compiler.CombinedOutput()
 	require.NoError(t, err, "%s does not compile:\n%s", b, output)
 	return program
 }

@@ -16,9 +16,6 @@ import (
 	"github.com/berthkit/berth/reservation/win32"
 )
 
-// windowsVariable allows TestWindows, which changes the computer, to run.
-const windowsVariable = "BERTH_WINDOWS"
-
 // report writes what a computer did at every open question beside our default.
 func report(w io.Writer, findings []conformance.Finding) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
