@@ -93,6 +93,7 @@ func startProcess(t testing.TB) *doorProcess {
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	defer listener.Close()
+	requireReachable(t, listener)
 	require.NoError(t, listener.SetDeadline(time.Now().Add(time.Minute))) // if it never comes
 	executable, err := os.Executable()
 	require.NoError(t, err)
@@ -113,6 +114,19 @@ func startProcess(t testing.TB) *doorProcess {
 	}
 	t.Cleanup(func() { _ = end() })
 	return &doorProcess{door: remoteDoor(conn), exit: end}
+}
+
+// requireReachable skips the test in a sandbox whose loopback interface is down.
+func requireReachable(t testing.TB, listener net.Listener) {
+	t.Helper()
+	probe, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Skipf("processes cannot reach each other through the loopback interface: %v", err)
+	}
+	defer probe.Close()
+	accepted, err := listener.Accept()
+	require.NoError(t, err)
+	require.NoError(t, accepted.Close())
 }
 
 // TestProcess runs one other process, as TestWindows runs several, and has it do what needs no second.
