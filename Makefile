@@ -6,16 +6,18 @@ REF      ?= HEAD
 COUNT    ?= 10
 KILLS    ?= 20000
 IMAGES   ?= 1000000
+CALLS    ?= 1000000
+ROUNDS   ?= 10000
 BENCH    ?= .
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check fmt vet staticcheck house test race cover fuzz cross bench bench-compare crash damage failpoints ci
+.PHONY: help build install check fmt vet staticcheck house test race cover fuzz cross bench bench-compare crash damage failpoints calls binds ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Settings: FUZZTIME=$(FUZZTIME) REF=$(REF) COUNT=$(COUNT) KILLS=$(KILLS) IMAGES=$(IMAGES) BENCH=$(BENCH) PACKAGES=$(PACKAGES)"
+	@echo "  Settings: FUZZTIME=$(FUZZTIME) REF=$(REF) COUNT=$(COUNT) KILLS=$(KILLS) IMAGES=$(IMAGES) CALLS=$(CALLS) ROUNDS=$(ROUNDS) BENCH=$(BENCH) PACKAGES=$(PACKAGES)"
 
 build: ## build the command into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/berth ./cmd/berth
@@ -65,6 +67,12 @@ crash: ## kill a writing process KILLS times and compare the store with what was
 
 damage: ## open IMAGES damaged stores
 	BERTH_DAMAGE_IMAGES=$(IMAGES) $(GO) test -count=1 -timeout 6h -v -run Damage ./store
+
+calls: ## compare CALLS random calls through the Windows doors with a slow model
+	BERTH_DOOR_CALLS=$(CALLS) $(GO) test -count=1 -timeout 6h -v -run 'DoorCalls$$' ./reservation/conformance
+
+binds: ## 64 goroutines bind from one block of 64, ROUNDS times
+	BERTH_BIND_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -v -run SixtyFour ./sockets
 
 failpoints: ## store tests with a fault injected at every durability edge
 	$(GO) test -count=1 -tags failpoints ./store/...
