@@ -74,7 +74,12 @@ var layers = []layer{
 		reason:   "the vocabulary of Windows is data that builds everywhere",
 	},
 	{
-		packages: []string{"reservation/iphlpapi", "sockets/winsock"},
+		packages: []string{"sockets/winsock"},
+		ours:     []string{"reservation", "pool", "reservation/win32", "reservation/system"},
+		reason:   "a Windows door translates between the engine and Windows' words; its functions without a process act for this program on this computer (decision 31), and it knows no other adapter",
+	},
+	{
+		packages: []string{"reservation/iphlpapi"},
 		ours:     []string{"reservation", "pool", "reservation/win32"},
 		reason:   "a Windows door translates between the engine and Windows' words; it knows no other adapter",
 	},

@@ -6,13 +6,9 @@
 //
 // Every function exists twice. As a method of a [Process] it acts for that process; a process has
 // its own handles, its own last error, and the privileges of the [reservation.API] that it was made
-// of. As a function of the package it acts for the current process, which a program sets at the
-// beginning of main by [SetProcess], a test by [Use]. On this computer, with package
-// reservation/system:
-//
-//	computer, err := system.Open(ctx, nil)
-//	…
-//	defer winsock.SetProcess(winsock.New(computer, winsock.RealNetwork()))()
+// of. As a function of the package it acts for the current process. That is this program on its own
+// computer, with the store that package reservation/system finds, unless [SetProcess] names
+// another; a test makes a simulated one current by [Use].
 //
 // A process runs on one of two networks. That of a simulated machine (package
 // reservation/machine) exchanges data between simulated sockets by the rules of Windows. That of

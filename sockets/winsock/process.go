@@ -14,6 +14,7 @@ import (
 // for concurrent use. Make one with [New]; the zero Process, and a nil one, fail every call with
 // WSANOTINITIALISED.
 type Process struct {
+	absence error // why there is no api, if somebody knows
 	api     reservation.API
 	network reservation.Network
 	ctx     context.Context // done when the process has ended
@@ -71,7 +72,7 @@ func (p *Process) WSAStartup(verreq uint32, data *WSAData) (sockerr error) {
 	}
 	switch {
 	case p == nil || p.api == nil:
-		return p.fail(errNoProcess)
+		return p.fail(p.absent())
 	case data == nil:
 		return p.fail(WSAEFAULT)
 	}
@@ -146,12 +147,20 @@ func (p *Process) LastCause() error {
 	return p.lastCause
 }
 
-var errNoProcess = fmt.Errorf("%w (no process is current: call winsock.SetProcess or winsock.Use first)", WSANOTINITIALISED)
+var errNoProcess = fmt.Errorf("%w (the process was not made by winsock.New)", WSANOTINITIALISED)
+
+// absent says why a process has no engine behind it.
+func (p *Process) absent() error {
+	if p == nil || p.absence == nil {
+		return errNoProcess
+	}
+	return fmt.Errorf("%w (this computer's reservations cannot be opened: %w)", WSANOTINITIALISED, p.absence)
+}
 
 // started returns an error unless sockets may be used.
 func (p *Process) started() error {
 	if p == nil || p.api == nil {
-		return p.fail(errNoProcess)
+		return p.fail(p.absent())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

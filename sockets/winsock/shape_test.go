@@ -134,7 +134,7 @@ func TestConstantsAreThoseOfPackageWindows(t *testing.T) {
 			fmt.Fprintf(&program, "var _ [unsafe.Sizeof(winsock.%[1]s{})]byte = [unsafe.Sizeof(windows.%[1]s{})]byte{}\n", name)
 		}
 	}
-	buildProgram(t, "windows", map[string]string{"main.go": program.String()})
+	buildProgram(t, "windows", program.String())
 }
 
 func windowsFolder(t *testing.T) string {

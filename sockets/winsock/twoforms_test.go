@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/berthkit/berth/sockets/winsock"
 )
 
 const (
@@ -28,36 +30,38 @@ func TestProgramCompilesWithOnlyItsImportChanged(t *testing.T) {
 	program, err := os.ReadFile("testdata/listener/main.go.txt")
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(string(program), windowsImport))
-	computer, err := os.ReadFile("testdata/listener/computer.go.txt")
-	require.NoError(t, err)
+	buildProgram(t, "windows", string(program))
+	executable := buildProgram(t, runtime.GOOS, strings.Replace(string(program), windowsImport, winsockImport, 1))
 
-	buildProgram(t, "windows", map[string]string{"main.go": string(program)})
-
-	executable := buildProgram(t, runtime.GOOS, map[string]string{
-		"main.go":     strings.Replace(string(program), windowsImport, winsockImport, 1),
-		"computer.go": string(computer),
-	})
 	requireIPv6(t)
 	port := freeUDPPort(t)
-	output, err := exec.Command(executable, strconv.Itoa(port)).CombinedOutput()
-	require.NoError(t, err, string(output))
-	require.Equal(t, "bound 2 sockets to port "+strconv.Itoa(port)+"\nreceived \"hello\"\n", string(output))
+	run := func(store string) (string, error) {
+		command := exec.Command(executable, strconv.Itoa(port))
+		command.Env = append(os.Environ(), "BERTH_STORE="+store)
+		output, err := command.CombinedOutput()
+		return string(output), err
+	}
+	folder := t.TempDir()
+	for range 2 { // the first makes the store, the second finds it
+		output, err := run(filepath.Join(folder, "private", "berth.db"))
+		require.NoError(t, err, output)
+		require.Equal(t, "bound 2 sockets to port "+strconv.Itoa(port)+"\nreceived \"hello\"\n", output)
+	}
+	output, err := run(folder)
+	require.Error(t, err, "a folder is no store")
+	require.Contains(t, output, winsock.WSANOTINITIALISED.Error())
 }
 
-// buildProgram builds a program of these files as if they were in a folder of this package, so that
-// the module's own go.mod counts, without writing into the checkout.
-func buildProgram(t *testing.T, system string, files map[string]string) (executable string) {
+// buildProgram builds a program as if it were in a folder of this package, so that the module's own
+// go.mod counts, without writing into the checkout.
+func buildProgram(t *testing.T, system, program string) (executable string) {
 	t.Helper()
 	folder := t.TempDir()
-	inModule, err := filepath.Abs("testdata/program")
+	inModule, err := filepath.Abs("testdata/program/main.go")
 	require.NoError(t, err)
-	replace := map[string]string{}
-	for name, text := range files {
-		path := filepath.Join(folder, name)
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		replace[filepath.Join(inModule, name)] = path
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	path := filepath.Join(folder, "main.go")
+	require.NoError(t, os.WriteFile(path, []byte(program), 0o600))
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{inModule: path}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "overlay.json"), overlay, 0o600))
 
