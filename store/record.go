@@ -61,6 +61,8 @@ type entry struct {
 
 func (e *entry) key() []byte { return portKey(e.Range.First()) }
 
+const portKeySize = 2
+
 func portKey(port uint16) []byte { return binary.BigEndian.AppendUint16(nil, port) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -81,10 +83,15 @@ func seal(s space, key, payload []byte) []byte {
 	return binary.BigEndian.AppendUint32(payload, checksum(s, key, payload))
 }
 
-// unseal returns the value without its checksum, once that holds and the format version is ours.
+// unseal returns the value without its checksum, once that holds and the format version is ours. The
+// checksum does not tell where the key ends and the value begins, so the keys of ports must have their
+// length.
 func unseal(s space, key, value []byte) ([]byte, error) {
-	if len(value) < 1+checksumSize {
+	switch {
+	case len(value) < 1+checksumSize:
 		return nil, fmt.Errorf("%d bytes are too few", len(value))
+	case s != spaceMeta && len(key) != portKeySize:
+		return nil, errLength
 	}
 	payload, sum := value[:len(value)-checksumSize], value[len(value)-checksumSize:]
 	if checksum(s, key, payload) != binary.BigEndian.Uint32(sum) {
@@ -121,7 +128,7 @@ func (e *entry) encode() []byte {
 // decode reads a record into e, all but its label, which it returns: whoever decodes many makes one
 // string of all labels. It does not look at the checksum.
 func (e *entry) decode(protocol pool.Protocol, key, value []byte) (label []byte, err error) {
-	if len(key) != 2 || len(value) < recordFixed+checksumSize || len(value) != recordFixed+int(value[recordFixed-1])+checksumSize {
+	if len(key) != portKeySize || len(value) < recordFixed+checksumSize || len(value) != recordFixed+int(value[recordFixed-1])+checksumSize {
 		return nil, errLength
 	}
 	payload := value[:len(value)-checksumSize]
