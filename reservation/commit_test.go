@@ -344,6 +344,7 @@ func TestReadOnlyJournal(t *testing.T) {
 		return h.Process(reservation.Caller{Elevated: true})
 	}
 	same := open("boot-1")
+	require.True(t, writer.HasTokens())
 	found, err := same.LookupPersistent(ctx, reservation.UDP, r)
 	require.NoError(t, err)
 	require.Equal(t, token, found)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/berthkit/berth/pool"
@@ -37,7 +38,7 @@ func (e *endpoint) Acquire(ctx context.Context, request Request) (Reservation, e
 	asked, _ := pool.RangeFrom(request.First, request.Count)
 	b, err := e.acquire(ctx, request)
 	if err != nil {
-		return Reservation{}, fail("acquire", e.protocol, asked, err)
+		return Reservation{}, fail("acquire", e.protocol, asked, e.process.host.withNearest(ctx, e.protocol, asked, err))
 	}
 	return Reservation{Range: b.rng, Token: b.token}, nil
 }
@@ -60,7 +61,7 @@ func (e *endpoint) acquire(ctx context.Context, request Request) (*block, error)
 	for {
 		b, err := e.claim(request, avoid)
 		if err != nil {
-			return nil, h.withNearestOf(ctx, e.protocol, request, err)
+			return nil, err
 		}
 		// The claim keeps the host's own callers away; now the sockets of the computer are asked.
 		err = h.admitSockets(ctx, b.protocol, b.rng)
@@ -73,7 +74,7 @@ func (e *endpoint) acquire(ctx context.Context, request Request) (*block, error)
 		case busy && request.First == 0:
 			avoid.Add(pool.RangeOf(refused.conflict.Socket.Port))
 		default:
-			return nil, h.withNearest(ctx, e.protocol, b.rng, err)
+			return nil, err
 		}
 	}
 }
@@ -92,13 +93,6 @@ func (e *endpoint) avoid(ctx context.Context, request Request) (*pool.PortSet, e
 	}
 	ports, err := e.process.host.socketsIn(ctx, e.protocol, within)
 	return setOf(ports), err
-}
-
-func (h *Host) withNearestOf(ctx context.Context, protocol Protocol, request Request, err error) error {
-	if r, bad := pool.RangeFrom(request.First, request.Count); bad == nil {
-		return h.withNearest(ctx, protocol, r, err)
-	}
-	return err
 }
 
 // claim puts a block into the pool that nobody sees yet.
@@ -352,12 +346,7 @@ func (e *endpoint) closeLocked() {
 // dropLocked ends a runtime reservation of e.
 func (e *endpoint) dropLocked(b *block) {
 	e.process.host.removeLocked(b)
-	for i, held := range e.held {
-		if held == b {
-			e.held = append(e.held[:i], e.held[i+1:]...)
-			return
-		}
-	}
+	e.held = slices.DeleteFunc(e.held, func(held *block) bool { return held == b })
 }
 
 func (e *endpoint) check(ctx context.Context) error {

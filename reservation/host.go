@@ -177,6 +177,14 @@ func (h *Host) Process(caller Caller) *Process {
 	return p
 }
 
+// HasTokens reports whether the tokens of persistent reservations are known: they are not while the
+// journal is read only and nobody who may write it has begun the boot.
+func (h *Host) HasTokens() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.boot.ID != ""
+}
+
 // Close ends all processes, waits for a commit that is under way, and closes the journal. A second
 // Close does nothing.
 func (h *Host) Close() error {

@@ -122,9 +122,10 @@ func (h *Host) ownerOf(ctx context.Context, protocol Protocol, port uint16) *Hol
 	return &holders[0]
 }
 
-// withNearest adds to a conflict where the nearest free block of the same size is.
+// withNearest adds to a conflict where the nearest free block of the same size is. The zero r is that
+// of a call that left the choice to the engine.
 func (h *Host) withNearest(ctx context.Context, protocol Protocol, r Range, err error) error {
-	if refused, ok := err.(*refusal); ok && refused.conflict != nil {
+	if refused, ok := err.(*refusal); ok && refused.conflict != nil && r.IsValid() {
 		refused.conflict.Nearest = h.nearest(ctx, protocol, r)
 	}
 	return err

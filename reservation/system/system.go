@@ -135,10 +135,6 @@ func openEngine(ctx context.Context, path, bootID string, options *Options) (*Co
 	if err != nil {
 		return nil, errors.Join(err, journal.Close())
 	}
-	image, err := journal.Load(ctx)
-	if err != nil {
-		return nil, errors.Join(err, host.Close())
-	}
 	process := host.Process(caller(elevated))
 	return &Computer{
 		API:       process,
@@ -147,7 +143,7 @@ func openEngine(ctx context.Context, path, bootID string, options *Options) (*Co
 		store:     path,
 		bootID:    bootID,
 		elevated:  elevated,
-		hasTokens: image.Boot.ID == bootID,
+		hasTokens: host.HasTokens(),
 		close:     host.Close,
 	}, nil
 }
