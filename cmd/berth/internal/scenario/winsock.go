@@ -87,6 +87,15 @@ func (c *call) numbers(n int) ([]int32, error) {
 	return all, nil
 }
 
+// socketAndNumbers reads a socket and the numbers behind it.
+func (c *call) socketAndNumbers() (h winsock.Handle, n []int32, err error) {
+	if h, err = c.socket(); err != nil {
+		return 0, nil, err
+	}
+	n, err = c.numbers(1)
+	return h, n, err
+}
+
 // endpoint reads an argument as an address with a port, which may be a variable.
 func (c *call) endpoint(word Word) (winsock.Sockaddr, error) {
 	text := word.Text
@@ -159,11 +168,7 @@ func (c *call) own(h winsock.Handle) {
 }
 
 func setOption(c *call) (*Result, error) {
-	h, err := c.socket()
-	if err != nil {
-		return nil, err
-	}
-	n, err := c.numbers(1)
+	h, n, err := c.socketAndNumbers()
 	if err != nil {
 		return nil, err
 	}
@@ -171,11 +176,7 @@ func setOption(c *call) (*Result, error) {
 }
 
 func getOption(c *call) (*Result, error) {
-	h, err := c.socket()
-	if err != nil {
-		return nil, err
-	}
-	n, err := c.numbers(1)
+	h, n, err := c.socketAndNumbers()
 	if err != nil {
 		return nil, err
 	}
@@ -313,11 +314,7 @@ func receive(c *call) (*Result, error) {
 }
 
 func shutDown(c *call) (*Result, error) {
-	h, err := c.socket()
-	if err != nil {
-		return nil, err
-	}
-	n, err := c.numbers(1)
+	h, n, err := c.socketAndNumbers()
 	if err != nil {
 		return nil, err
 	}
