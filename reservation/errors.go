@@ -31,6 +31,8 @@ var (
 	ErrInUse = errors.New("in use")
 	// ErrExhausted is a search that found no free port or block.
 	ErrExhausted = errors.New("no free ports")
+	// ErrLimit is a limit of the system that a call would exceed, such as that of open files. The text names it.
+	ErrLimit = errors.New("a limit of the system")
 	// ErrNotFound is a block or token that does not exist. It wraps fs.ErrNotExist.
 	ErrNotFound error = &condition{"not found", fs.ErrNotExist}
 	// ErrTokenStale is a token of an earlier boot: look the reservation up again. It wraps ErrNotFound.
