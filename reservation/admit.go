@@ -81,7 +81,8 @@ func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.Port
 	}
 	r, found := space.blocks.FindFree(request.Count, search)
 	if !found {
-		return Range{}, fmt.Errorf("%w: no %d consecutive ports are free in %s", h.policy.AcquireExhausted, request.Count, search.Within)
+		err := fmt.Errorf("%w: no %d consecutive ports are free in %s", h.policy.AcquireExhausted, request.Count, search.Within)
+		return Range{}, &refusal{err, space.conflictIn(search.Within)}
 	}
 	if !request.Within.IsValid() {
 		space.advance(r.Last())
@@ -142,7 +143,7 @@ func (h *Host) admitBindLocked(e *endpoint, port uint16, avoid *pool.PortSet) (u
 		return 0, ErrClosed
 	case e.state != endpointOpen:
 		return 0, fmt.Errorf("%w: the endpoint is bound already", ErrState)
-	case e.block != nil && e.block.gone:
+	case e.block != nil && e.block.ended:
 		return 0, fmt.Errorf("%w: the reservation that the endpoint was associated with has ended", ErrNotFound)
 	case e.block != nil && port == 0:
 		free, found := space.unbound(e.block, avoid)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/berthkit/berth/pool"
@@ -31,114 +30,7 @@ const (
 	endpointBound
 )
 
-// Acquire implements [Endpoint].
-//
-// Source: https://learn.microsoft.com/windows/win32/winsock/sio-acquire-port-reservation
-func (e *endpoint) Acquire(ctx context.Context, request Request) (Reservation, error) {
-	asked, _ := pool.RangeFrom(request.First, request.Count)
-	b, err := e.acquire(ctx, request)
-	if err != nil {
-		return Reservation{}, fail("acquire", e.protocol, asked, e.process.host.withNearest(ctx, e.protocol, asked, err))
-	}
-	return Reservation{Range: b.rng, Token: b.token}, nil
-}
-
-func (e *endpoint) acquire(ctx context.Context, request Request) (*block, error) {
-	if err := e.check(ctx); err != nil {
-		return nil, err
-	}
-	if err := checkRequest(request); err != nil {
-		return nil, err
-	}
-	h := e.process.host
-	if err := h.current(ctx); err != nil {
-		return nil, err
-	}
-	avoid, err := e.avoid(ctx, request)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		b, err := e.claim(request, avoid)
-		if err != nil {
-			return nil, err
-		}
-		// The claim keeps the host's own callers away; now the sockets of the computer are asked.
-		err = h.admitSockets(ctx, b.protocol, b.rng)
-		if err := e.settle(b, err == nil); err != nil {
-			return nil, err
-		}
-		switch refused, busy := err.(*refusal); {
-		case err == nil:
-			return b, nil
-		case busy && request.First == 0:
-			avoid.Add(pool.RangeOf(refused.conflict.Socket.Port))
-		default:
-			return nil, err
-		}
-	}
-}
-
-// avoid returns the ports that a wildcard acquire had better not try.
-func (e *endpoint) avoid(ctx context.Context, request Request) (*pool.PortSet, error) {
-	if request.First != 0 {
-		return nil, nil
-	}
-	within := request.Within
-	if !within.IsValid() {
-		var err error
-		if within, err = e.process.dynamic(ctx, e.protocol); err != nil {
-			return nil, err
-		}
-	}
-	ports, err := e.process.host.socketsIn(ctx, e.protocol, within)
-	return setOf(ports), err
-}
-
-// claim puts a block into the pool that nobody sees yet.
-func (e *endpoint) claim(request Request, avoid *pool.PortSet) (*block, error) {
-	h := e.process.host
-	b := &block{protocol: e.protocol, kind: Runtime, label: request.Label, created: h.now().UTC(), serial: h.draw(), owner: e}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var err error
-	if b.rng, err = h.admitRuntimeLocked(e, request, avoid); err != nil {
-		return nil, err
-	}
-	h.nameLocked(b)
-	h.insertLocked(b)
-	e.held = append(e.held, b)
-	return b, nil
-}
-
-// settle keeps or undoes a claim. The endpoint may have been closed in between.
-func (e *endpoint) settle(b *block, keep bool) error {
-	h := e.process.host
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if b.gone {
-		return ErrClosed
-	}
-	if keep {
-		b.public.Store(true)
-		return nil
-	}
-	e.dropLocked(b)
-	return nil
-}
-
-// Release implements [Endpoint].
-//
-// Source: https://learn.microsoft.com/windows/win32/winsock/sio-release-port-reservation
-func (e *endpoint) Release(ctx context.Context, token Token) error {
-	return fail("release", e.protocol, Range{}, e.withToken(ctx, token, func(b *block) error {
-		if err := e.process.host.admitReleaseLocked(e, b); err != nil {
-			return err
-		}
-		b.owner.dropLocked(b)
-		return nil
-	}))
-}
+var _ KeptEndpoint = (*endpoint)(nil)
 
 // Associate implements [Endpoint].
 //
@@ -272,27 +164,15 @@ func (e *endpoint) endBind(port uint16, keep bool) error {
 }
 
 // strangers returns the ports, among those that a bind to port 0 may choose from, that sockets of
-// others are bound to. The host's own are left out: the engine knows when they are given back.
+// others are bound to.
 func (h *Host) strangers(ctx context.Context, e *endpoint) *pool.PortSet {
 	h.mu.Lock()
-	space := h.spaces.of(e.protocol)
-	within := space.dynamic
+	within := h.spaces.of(e.protocol).dynamic
 	if e.block != nil {
 		within = e.block.rng
 	}
-	own := space.boundIn(within)
 	h.mu.Unlock()
-	ports, err := h.socketsIn(ctx, e.protocol, within)
-	if err != nil {
-		h.log.Warn("cannot tell which ports are bound; each will be tried", "protocol", e.protocol, "error", err)
-	}
-	taken := setOf(ports)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, port := range append(own, space.boundIn(within)...) {
-		taken.Remove(pool.RangeOf(port))
-	}
-	return taken
+	return h.strangersIn(ctx, e.protocol, within)
 }
 
 // withStranger says in the refusal of a full block which socket of the computer is in the way, unless
@@ -317,16 +197,29 @@ func (h *Host) nameStranger(ctx context.Context, protocol Protocol, port uint16,
 	return &refusal{err, &Conflict{Socket: h.ownerOf(ctx, protocol, port)}}
 }
 
+// Kept implements [KeptEndpoint].
+func (e *endpoint) Kept() KeptBlock {
+	h := e.process.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e.block == nil {
+		return nil
+	}
+	return e.block.kept
+}
+
 // Close implements [Endpoint].
 func (e *endpoint) Close() error {
 	h := e.process.host
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	e.closeLocked()
+	var left ending
+	e.closeLocked(&left)
+	h.mu.Unlock()
+	h.finish(left)
 	return nil
 }
 
-func (e *endpoint) closeLocked() {
+func (e *endpoint) closeLocked(left *ending) {
 	if e.closed.Load() {
 		return
 	}
@@ -337,16 +230,12 @@ func (e *endpoint) closeLocked() {
 		e.port = 0
 	}
 	for _, b := range e.held {
-		h.removeLocked(b)
+		if b.public.Load() { // an acquire on its way undoes its claim itself
+			h.endLocked(b, left)
+		}
 	}
 	e.held = nil
 	e.process.forgetLocked(e)
-}
-
-// dropLocked ends a runtime reservation of e.
-func (e *endpoint) dropLocked(b *block) {
-	e.process.host.removeLocked(b)
-	e.held = slices.DeleteFunc(e.held, func(held *block) bool { return held == b })
 }
 
 func (e *endpoint) check(ctx context.Context) error {

@@ -22,14 +22,14 @@ func (h *Host) CheckInvariants() error {
 				return fmt.Errorf("%s %s overlaps %s", protocol, r, previous)
 			case b.gone:
 				return fmt.Errorf("%s %s is gone and still in the pool", protocol, r)
-			case b.kind == Runtime && (b.owner == nil || b.owner.closed.Load()):
+			case b.kind == Runtime && (b.owner == nil || b.owner.closed.Load() && b.public.Load() && !b.ended):
 				return fmt.Errorf("%s %s outlives its endpoint", protocol, r)
 			case (b.kind == Exclusion) != (b.token == 0) && h.boot.ID != "":
 				return fmt.Errorf("%s %s of kind %s has token %s", protocol, r, b.kind, b.token)
-			case b.token != 0 && h.tokens[b.token] != b:
+			case b.token != 0 && (h.tokens[b.token] == b) == b.ended:
 				return fmt.Errorf("%s %s is not found by its token", protocol, r)
 			}
-			if b.token != 0 {
+			if b.token != 0 && !b.ended {
 				tokens++
 			}
 			previous = r

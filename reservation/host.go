@@ -20,6 +20,7 @@ import (
 type Config struct {
 	Journal Journal            // keeps what survives; required. The host closes it.
 	Ports   PortTable          // the sockets of the computer; nil means that there are no others than the host's own
+	Keeper  Keeper             // keeps the ports of runtime reservations from everybody else; nil means that only this host knows of them
 	BootID  string             // the system's identity of the present boot; required
 	Dynamic map[Protocol]Range // the dynamic ranges unless the journal has others; nil or missing means DefaultDynamic
 	Policy  *Policy            // answers to the open questions; nil means DefaultPolicy
@@ -33,6 +34,7 @@ type Config struct {
 type Host struct {
 	journal Journal
 	ports   PortTable
+	keeper  Keeper // nil if there is none
 	bootID  string
 	policy  Policy
 	log     *slog.Logger
@@ -76,6 +78,7 @@ func New(ctx context.Context, config Config) (*Host, error) {
 	h := &Host{
 		journal:   config.Journal,
 		ports:     config.Ports,
+		keeper:    config.Keeper,
 		bootID:    config.BootID,
 		policy:    DefaultPolicy(),
 		log:       config.Log,
@@ -195,10 +198,12 @@ func (h *Host) Close() error {
 	}
 	h.closed = true
 	close(h.closing)
+	var left ending
 	for p := range h.processes {
-		p.closeLocked()
+		p.closeLocked(&left)
 	}
 	h.mu.Unlock()
+	h.finish(left)
 	h.writer <- struct{}{} // never given back: nobody talks to the journal any more
 	for _, c := range h.waiting.take() {
 		c.finish(ErrClosed)

@@ -93,7 +93,7 @@ func (h *Host) creation(b *block) *change {
 			if err := h.admitPersistentLocked(b); err != nil {
 				return nil, err
 			}
-			b.gone = false
+			b.gone, b.ended = false, false
 			if b.kind == Persistent {
 				h.nameLocked(b)
 			}
@@ -279,17 +279,20 @@ func (p *Process) Open(ctx context.Context, protocol Protocol) (Endpoint, error)
 // Close implements [API].
 func (p *Process) Close() error {
 	p.host.mu.Lock()
-	defer p.host.mu.Unlock()
-	p.closeLocked()
+	var left ending
+	p.closeLocked(&left)
+	p.host.mu.Unlock()
+	p.host.finish(left)
 	return nil
 }
 
-func (p *Process) closeLocked() {
+func (p *Process) closeLocked(left *ending) {
 	p.closed.Store(true)
 	for len(p.endpoints) > 0 {
-		p.endpoints[len(p.endpoints)-1].closeLocked()
+		p.endpoints[len(p.endpoints)-1].closeLocked(left)
 	}
 	delete(p.host.processes, p)
+	p.host.noticeLocked()
 }
 
 // forgetLocked takes a closed endpoint out of the open ones.

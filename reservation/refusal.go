@@ -16,6 +16,7 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string { return r.condition.Error() }
+func (r *refusal) Unwrap() error { return r.condition }
 
 // fail turns whatever ended a call into the *Error that the caller gets.
 func fail(op string, protocol Protocol, r Range, err error) error {
@@ -50,6 +51,15 @@ func (s *portSpace) conflictingSocket(r Range) *Conflict {
 	}
 	holder := s.holder(ports[0])
 	return &Conflict{Socket: &holder, Others: len(ports) - 1}
+}
+
+// conflictIn says who of the host's own stands in a range that a search has gone through, nil if
+// nobody does.
+func (s *portSpace) conflictIn(r Range) *Conflict {
+	if blocks := s.conflictingBlock(r); blocks != nil {
+		return blocks
+	}
+	return s.conflictingSocket(r)
 }
 
 func (s *portSpace) holder(port uint16) Holder {

@@ -49,8 +49,10 @@ type block struct {
 	// computer's sockets: it keeps others away and is shown to nobody.
 	public atomic.Bool
 
-	deleting bool // guarded by mu: its deletion is being committed
-	gone     bool // guarded by mu: it is no longer in the pool
+	kept     KeptBlock // guarded by mu, set before public: what keeps the ports of a runtime block; nil if nothing does
+	deleting bool      // guarded by mu: its deletion is being committed
+	ended    bool      // guarded by mu: its token is dead, and nobody may bind from it any more
+	gone     bool      // guarded by mu: it is no longer in the pool
 }
 
 // A binding is a port that endpoints of this host have bound, or try to.
@@ -147,15 +149,22 @@ func (h *Host) removeLocked(b *block) {
 	if b.gone {
 		return
 	}
+	h.disownLocked(b)
 	b.gone = true
 	space := h.spaces.of(b.protocol)
 	space.blocks.Delete(b.rng)
 	space.starts.put(b.rng.First(), nil)
+	h.published.Store(nil)
+	h.unhideLocked(space)
+	h.noticeLocked()
+}
+
+// disownLocked makes the token of a block worthless. The block stays in its pool.
+func (h *Host) disownLocked(b *block) {
+	b.ended = true
 	if h.tokens[b.token] == b {
 		delete(h.tokens, b.token)
 	}
-	h.published.Store(nil)
-	h.unhideLocked(space)
 }
 
 // nameLocked gives b its token. Its serial counts on in the (in practice unseen) case that somebody

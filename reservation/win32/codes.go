@@ -6,6 +6,7 @@ package win32
 const (
 	ERROR_SUCCESS             Errno = 0
 	ERROR_FILE_NOT_FOUND      Errno = 2
+	ERROR_TOO_MANY_OPEN_FILES Errno = 4
 	ERROR_ACCESS_DENIED       Errno = 5
 	ERROR_INVALID_HANDLE      Errno = 6
 	ERROR_NOT_ENOUGH_MEMORY   Errno = 8

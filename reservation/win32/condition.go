@@ -26,6 +26,7 @@ var conditions = [...]struct {
 	{reservation.ErrNotFound, ERROR_NOT_FOUND, WSAEINVAL},               // STATUS_NOT_FOUND; stale tokens too
 	{reservation.ErrState, ERROR_INVALID_PARAMETER, WSAEINVAL},          // STATUS_INVALID_PARAMETER: bind answers 10022 to a second bind
 	{reservation.ErrExhausted, ERROR_NOT_ENOUGH_MEMORY, WSAENOBUFS},     // STATUS_NO_MEMORY
+	{reservation.ErrLimit, ERROR_TOO_MANY_OPEN_FILES, WSAEMFILE},        // STATUS_TOO_MANY_OPENED_FILES
 	{reservation.ErrClosed, ERROR_INVALID_HANDLE, WSAENOTSOCK},          // STATUS_INVALID_HANDLE
 	{reservation.ErrUnsupported, ERROR_NOT_SUPPORTED, WSAEOPNOTSUPP},    // STATUS_NOT_SUPPORTED
 	{reservation.ErrUnsupported, ERROR_PROC_NOT_FOUND, WSAEOPNOTSUPP},   // what Wine says, which does not export the functions

@@ -32,6 +32,7 @@ var codes = map[string]struct {
 	"ErrPortDenied":    {reservation.ErrPortDenied, 5, 10013},
 	"ErrInUse":         {reservation.ErrInUse, 32, 10048},
 	"ErrExhausted":     {reservation.ErrExhausted, 8, 10055},
+	"ErrLimit":         {reservation.ErrLimit, 4, 10024},
 	"ErrNotFound":      {reservation.ErrNotFound, 1168, 10022},
 	"ErrTokenStale":    {reservation.ErrTokenStale, 1168, 10022},
 	"ErrAddress":       {reservation.ErrAddress, 1214, 10049},

@@ -7,6 +7,7 @@ package win32
 var messages = [...]message{
 	{ERROR_SUCCESS, "ERROR_SUCCESS", "The operation completed successfully."},
 	{ERROR_FILE_NOT_FOUND, "ERROR_FILE_NOT_FOUND", "The system cannot find the file specified."},
+	{ERROR_TOO_MANY_OPEN_FILES, "ERROR_TOO_MANY_OPEN_FILES", "The system cannot open the file."},
 	{ERROR_ACCESS_DENIED, "ERROR_ACCESS_DENIED", "Access is denied."},
 	{ERROR_INVALID_HANDLE, "ERROR_INVALID_HANDLE", "The handle is invalid."},
 	{ERROR_NOT_ENOUGH_MEMORY, "ERROR_NOT_ENOUGH_MEMORY", "Not enough memory resources are available to process this command."},

@@ -1,0 +1,3 @@
+package reservation
+
+func (h *Host) noticeLocked() {}
