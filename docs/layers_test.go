@@ -45,6 +45,13 @@ var layers = []layer{
 		reason:   "pool is arithmetic on ports: no I/O, clock, lock or goroutine, so that it can be tested against a slow twin and run anywhere",
 	},
 	{
+		packages: []string{"pool/poolbench/..."},
+		ours:     []string{"pool", "pool/poolbench/..."},
+		modules:  []string{btree},
+		without:  []string{"os/...", "net/...", "syscall", "log/...", "unsafe"},
+		reason:   "the harness measures cores and nothing else: traces come to it as readers; testing is there as it is in fstest and nettest",
+	},
+	{
 		packages: []string{"reservation"},
 		ours:     []string{"pool"},
 		without:  []string{"net", "net/http/...", "os/exec", "unsafe"},
