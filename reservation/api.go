@@ -2,6 +2,8 @@ package reservation
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"syscall"
 
 	"github.com/berthkit/berth/pool"
@@ -122,6 +124,63 @@ type Inspector interface {
 	// Free returns the first run of count ports that search allows and that no block and no
 	// bound socket touches. It reserves nothing. It returns ErrExhausted if there is none.
 	Free(ctx context.Context, protocol Protocol, count int, search pool.Search) (Range, error)
+}
+
+// A Watcher tells what anybody changes. All implementations are safe for concurrent use.
+type Watcher interface {
+	// Watch yields a BlockPresent change for each block that is there when the loop begins, and from
+	// then on what changes, whoever changes it: any host that shares the journal, and for runtime
+	// reservations this one. Nothing that happens behind that beginning is missed, but what comes and
+	// goes between two looks is not told, and several changes of one thing are told as one. A loop
+	// body may take its time and may call anything: changes wait for it, and no lock is held.
+	//
+	// The loop ends when ctx is done, when its body leaves it, and with ErrClosed when the process
+	// or its host is closed. Any other error is one of the journal: who stays in the loop is told
+	// what has changed as soon as the journal answers again.
+	Watch(ctx context.Context) iter.Seq2[Change, error]
+}
+
+// A Change is one thing that a [Watcher] tells.
+type Change struct {
+	Kind     ChangeKind
+	Protocol Protocol // of BlockPresent, BlockAdded, BlockRemoved and DynamicSet
+	Range    Range    // of the same: the block's ports, the new dynamic range
+	Block    Block    // of BlockPresent, BlockAdded and BlockRemoved; its Bound is that of the moment
+	BootID   string   // of BootBegun
+}
+
+// A ChangeKind says what a [Change] is about.
+type ChangeKind uint8
+
+const (
+	// BlockPresent is a block that was there when the watch began.
+	BlockPresent ChangeKind = iota + 1
+	// BlockAdded is a reservation or an exclusion that has been made.
+	BlockAdded
+	// BlockRemoved is a reservation or an exclusion that has ended.
+	BlockRemoved
+	// BootBegun is the beginning of another boot: all tokens of persistent reservations have changed.
+	BootBegun
+	// DynamicSet is another dynamic range. Who needs the present one asks for it in the loop.
+	DynamicSet
+)
+
+// String returns "block present", "block added", "block removed", "boot begun", "dynamic range set"
+// or "change(N)".
+func (k ChangeKind) String() string {
+	switch k {
+	case BlockPresent:
+		return "block present"
+	case BlockAdded:
+		return "block added"
+	case BlockRemoved:
+		return "block removed"
+	case BootBegun:
+		return "boot begun"
+	case DynamicSet:
+		return "dynamic range set"
+	}
+	return fmt.Sprintf("change(%d)", uint8(k))
 }
 
 // An Explanation tells what stands on the ports of a range.

@@ -52,12 +52,14 @@ type Host struct {
 
 	mu        sync.Mutex // guards everything below down to processes and the fields of processes, endpoints and blocks that say so
 	closed    bool
-	boot      Boot // ours, zero while the journal does not say that it has begun
+	boot      Boot   // ours, zero while the journal does not say that it has begun
+	begun     string // the identity of the boot that the journal is in, ours or not
 	earlier   []Boot
 	maker     *tokenMaker
 	spaces    portSpaces
 	tokens    map[Token]*block
 	processes map[*Process]struct{}
+	watches   map[chan<- struct{}]struct{} // have room for one notice each
 
 	revision  atomic.Pointer[Revision] // of the journal, that the blocks were built from; written under mu
 	published atomic.Pointer[snapshot] // nil after a change of blocks, until a reader wants it
@@ -88,6 +90,7 @@ func New(ctx context.Context, config Config) (*Host, error) {
 		closing:   make(chan struct{}),
 		tokens:    make(map[Token]*block),
 		processes: make(map[*Process]struct{}),
+		watches:   make(map[chan<- struct{}]struct{}),
 	}
 	if config.Policy != nil {
 		h.policy = *config.Policy
@@ -198,6 +201,7 @@ func (h *Host) Close() error {
 	}
 	h.closed = true
 	close(h.closing)
+	h.noticeLocked()
 	var left ending
 	for p := range h.processes {
 		p.closeLocked(&left)

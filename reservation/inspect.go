@@ -3,6 +3,7 @@ package reservation
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/berthkit/berth/pool"
@@ -36,21 +37,33 @@ func (p *Process) list(ctx context.Context, only Protocol) ([]Block, error) {
 
 // show returns the public blocks of a snapshot that overlap r, with the ports bound now.
 func (h *Host) show(view *snapshot, protocol Protocol, r Range) []Block {
-	h.mu.Lock()
-	bound := h.spaces.of(protocol).boundIn(pool.AllPorts)
-	h.mu.Unlock()
 	var blocks []Block
-	for _, b := range view.blocks[protocol].Overlapping(r) {
-		if b.public.Load() {
+	for _, b := range h.shown(view, protocol, r) {
+		blocks = append(blocks, b)
+	}
+	return blocks
+}
+
+// shown yields the blocks of show by what they are in the engine.
+func (h *Host) shown(view *snapshot, protocol Protocol, r Range) iter.Seq2[*block, Block] {
+	h.mu.Lock()
+	bound := h.spaces.of(protocol).boundIn(r)
+	h.mu.Unlock()
+	return func(yield func(*block, Block) bool) {
+		for _, b := range view.blocks[protocol].Overlapping(r) {
+			if !b.public.Load() {
+				continue
+			}
 			low, _ := slices.BinarySearch(bound, b.rng.First())
 			high, exact := slices.BinarySearch(bound, b.rng.Last())
 			if exact {
 				high++
 			}
-			blocks = append(blocks, b.describe(high-low))
+			if !yield(b, b.describe(high-low)) {
+				return
+			}
 		}
 	}
-	return blocks
 }
 
 // Explain implements [Inspector].

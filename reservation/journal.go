@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -28,6 +29,18 @@ type Journal interface {
 	// Close releases what the journal holds. Later calls return ErrClosed, except Close, which
 	// returns nil again.
 	Close() error
+}
+
+// A WatchedJournal is a [Journal] that tells of commits by itself. [Host.Watch] uses it where the
+// journal has it, and asks for the revision once a second where not.
+type WatchedJournal interface {
+	Journal
+
+	// Watch yields the present revision and then, soon after whoever commits, the newer one; several
+	// commits may be told as one. It ends when ctx is done or the journal is closed, and holds no lock
+	// while it yields. An error is yielded beside the zero revision; what comes behind it is the
+	// caller's to wait for or not.
+	Watch(ctx context.Context) iter.Seq2[Revision, error]
 }
 
 // ErrStale is what [Journal.Commit] returns when the journal is no longer at the base revision.

@@ -3,6 +3,7 @@ package reservation
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -15,32 +16,39 @@ import (
 // as any handle on it: a computer that reboots closes its handle and goes on with the next one.
 type MemoryJournal struct {
 	content *memoryContent
-	closed  atomic.Bool
+	closing func()
+	closed  <-chan struct{} // closed by closing
 }
 
-var _ Journal = (*MemoryJournal)(nil)
+var _ WatchedJournal = (*MemoryJournal)(nil)
 
 type memoryContent struct {
 	revision atomic.Pointer[Revision] // of image, for whoever only asks for it
 
-	mu    sync.Mutex // guards image and pools
-	image Image      // Records is unused: pools hold them
-	pools map[Protocol]*pool.Pool[Record]
+	mu      sync.Mutex // guards what follows
+	image   Image      // Records is unused: pools hold them
+	pools   map[Protocol]*pool.Pool[Record]
+	changed chan struct{} // closed at the next commit
 }
 
 // NewMemoryJournal returns an empty journal.
 func NewMemoryJournal() *MemoryJournal {
-	content := &memoryContent{pools: make(map[Protocol]*pool.Pool[Record])}
+	content := &memoryContent{pools: make(map[Protocol]*pool.Pool[Record]), changed: make(chan struct{})}
 	for _, protocol := range pool.Protocols() {
 		content.pools[protocol] = pool.New[Record]()
 	}
 	content.image.Revision.Lineage = randomLineage()
 	content.revision.Store(&Revision{Lineage: content.image.Revision.Lineage})
-	return &MemoryJournal{content: content}
+	return content.open()
 }
 
 // Reopen returns another handle on the same content, open whether or not j is closed.
-func (j *MemoryJournal) Reopen() *MemoryJournal { return &MemoryJournal{content: j.content} }
+func (j *MemoryJournal) Reopen() *MemoryJournal { return j.content.open() }
+
+func (c *memoryContent) open() *MemoryJournal {
+	closed := make(chan struct{})
+	return &MemoryJournal{content: c, closed: closed, closing: sync.OnceFunc(func() { close(closed) })}
+}
 
 // Load implements [Journal].
 func (j *MemoryJournal) Load(ctx context.Context) (*Image, error) {
@@ -95,7 +103,29 @@ func (j *MemoryJournal) Commit(ctx context.Context, base Revision, edits []Edit)
 	image.Revision.Number++
 	c.image = image
 	c.revision.Store(&image.Revision)
+	close(c.changed)
+	c.changed = make(chan struct{})
 	return image.Revision, nil
+}
+
+// Watch implements [WatchedJournal].
+func (j *MemoryJournal) Watch(ctx context.Context) iter.Seq2[Revision, error] {
+	return func(yield func(Revision, error) bool) {
+		c := j.content
+		for j.check(ctx) == nil {
+			c.mu.Lock()
+			revision, changed := c.image.Revision, c.changed
+			c.mu.Unlock()
+			if !yield(revision, nil) {
+				return
+			}
+			select {
+			case <-changed:
+			case <-j.closed:
+			case <-ctx.Done():
+			}
+		}
+	}
 }
 
 // apply makes one edit, of the pools in place and of everything else in image, and returns how to
@@ -142,7 +172,7 @@ func (c *memoryContent) apply(image *Image, edit Edit) (undo func(), err error) 
 
 // Close implements [Journal].
 func (j *MemoryJournal) Close() error {
-	j.closed.Store(true)
+	j.closing()
 	return nil
 }
 
@@ -150,8 +180,10 @@ func (j *MemoryJournal) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if j.closed.Load() {
+	select {
+	case <-j.closed:
 		return ErrClosed
+	default:
+		return nil
 	}
-	return nil
 }

@@ -10,39 +10,37 @@ import (
 // A snapshot is what readers see: the blocks at one revision of the journal. It never changes, but
 // for the public marks of its blocks.
 type snapshot struct {
-	revision Revision
-	earlier  []Boot
-	blocks   map[Protocol]*pool.Pool[*block]
+	bootID  string // of the boot that the journal is in; empty if none has begun
+	earlier []Boot
+	dynamic map[Protocol]Range
+	blocks  map[Protocol]*pool.Pool[*block]
 }
 
 // view returns a snapshot of the journal's present revision. It waits for the journal only if
 // another host has changed it.
 func (h *Host) view(ctx context.Context) (*snapshot, error) {
-	for {
-		revision, err := h.journal.Revision(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if s := h.published.Load(); s != nil && s.revision == revision {
-			return s, nil
-		}
-		if s := h.publish(); s.revision == revision {
-			return s, nil
-		}
-		if err := h.refresh(ctx); err != nil {
-			return nil, err
-		}
+	if err := h.current(ctx); err != nil {
+		return nil, err
 	}
+	return h.publish(), nil
 }
 
+// publish returns a snapshot of the blocks as they are.
 func (h *Host) publish() *snapshot {
+	if s := h.published.Load(); s != nil {
+		return s
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s := h.published.Load(); s != nil {
 		return s
 	}
-	s := &snapshot{revision: *h.revision.Load(), earlier: h.earlier, blocks: make(map[Protocol]*pool.Pool[*block])}
+	s := &snapshot{
+		bootID: h.begun, earlier: h.earlier,
+		dynamic: make(map[Protocol]Range), blocks: make(map[Protocol]*pool.Pool[*block]),
+	}
 	for _, space := range h.spaces {
+		s.dynamic[space.protocol] = space.dynamic
 		s.blocks[space.protocol] = space.blocks.Clone()
 	}
 	h.published.Store(s)
@@ -105,6 +103,7 @@ func (h *Host) adopt(image *Image) {
 func (h *Host) advanceLocked(revision Revision) {
 	h.published.Store(nil)
 	h.revision.Store(&revision)
+	h.noticeLocked()
 }
 
 // merge does adopt's work and returns the records that have to wait.
@@ -116,7 +115,7 @@ func (h *Host) merge(image *Image) (hidden []Record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer h.advanceLocked(image.Revision)
-	h.earlier = image.Earlier
+	h.begun, h.earlier = image.Boot.ID, image.Earlier
 	sameBoot := h.maker != nil && h.boot == ours
 	if !sameBoot {
 		h.boot = ours
