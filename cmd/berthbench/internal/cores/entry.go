@@ -4,6 +4,7 @@ package cores
 
 import (
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/berthkit/berth/pool/poolbench"
@@ -14,8 +15,14 @@ type Entry struct {
 	Name        string // "tidwall/btree"
 	Description string // in one line
 	Module      string // whose version list and the report show; empty for what stands in this repository
-	Properties  []string
+	Properties  []string // what a fair reader must know beside what Facts finds out
+	Groups      []string // of the workloads that it is measured in; nil means all that it can do
 	New         func() poolbench.Core
+}
+
+// CanDo reports whether the core is to be measured in a workload.
+func (e Entry) CanDo(work poolbench.Workload) bool {
+	return (e.Groups == nil || slices.Contains(e.Groups, work.Group)) && work.Fits(e.New())
 }
 
 // Version returns the version of the entry's module that this program was built with, or "".

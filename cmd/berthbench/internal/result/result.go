@@ -10,6 +10,7 @@ type Run struct {
 	Started  time.Time `json:"started"`
 	Seed     uint64    `json:"seed"`
 	Complete bool      `json:"complete"` // false if it was interrupted: figures that were finished are here
+	Notes    []string  `json:"notes,omitempty"` // what was left out and why, a sentence each
 	Verified []Verdict `json:"verified"`
 	Figures  []Figure  `json:"figures"`
 }
