@@ -70,7 +70,7 @@ var layers = []layer{
 		reason:   "an adapter knows the engine and no other adapter, so that each can be replaced alone",
 	},
 	{
-		packages: []string{"sockets/inuse", "sockets/guard"},
+		packages: []string{"sockets/inuse", "sockets/hold", "sockets/guard"},
 		ours:     []string{"reservation", "pool"},
 		modules:  []string{system},
 		reason:   "an adapter knows the engine and no other adapter, so that each can be replaced alone",
