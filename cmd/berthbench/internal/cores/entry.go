@@ -12,9 +12,9 @@ import (
 
 // An Entry is a core that the harness knows.
 type Entry struct {
-	Name        string // "tidwall/btree"
-	Description string // in one line
-	Module      string // whose version list and the report show; empty for what stands in this repository
+	Name        string   // "tidwall/btree"
+	Description string   // in one line
+	Module      string   // whose version list and the report show; empty for what stands in this repository
 	Properties  []string // what a fair reader must know beside what Facts finds out
 	Groups      []string // of the workloads that it is measured in; nil means all that it can do
 	New         func() poolbench.Core

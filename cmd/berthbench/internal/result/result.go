@@ -9,7 +9,7 @@ type Run struct {
 	Machine  Machine   `json:"machine"`
 	Started  time.Time `json:"started"`
 	Seed     uint64    `json:"seed"`
-	Complete bool      `json:"complete"` // false if it was interrupted: figures that were finished are here
+	Complete bool      `json:"complete"`        // false if it was interrupted: figures that were finished are here
 	Notes    []string  `json:"notes,omitempty"` // what was left out and why, a sentence each
 	Verified []Verdict `json:"verified"`
 	Figures  []Figure  `json:"figures"`
