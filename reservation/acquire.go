@@ -268,14 +268,9 @@ func (h *Host) withHolder(ctx context.Context, b *block, err error) error {
 	if errors.As(err, &taken) {
 		err = taken.Err
 	}
-	refused := &refusal{err, &Conflict{Socket: &Holder{Port: port}}}
-	if h.ports == nil {
-		return refused
-	}
 	ports := h.strangersIn(ctx, b.protocol, b.rng)
 	ports.Add(pool.RangeOf(port))
-	refused.conflict = &Conflict{Socket: h.ownerOf(ctx, b.protocol, port), Others: ports.Len() - 1}
-	return refused
+	return &refusal{err, &Conflict{Socket: h.ownerOf(ctx, b.protocol, port), Others: ports.Len() - 1}}
 }
 
 // strangersIn returns the ports of within that sockets of others are bound to. The host's own are

@@ -182,9 +182,12 @@ func (h *Host) withStranger(ctx context.Context, e *endpoint, avoid *pool.PortSe
 	if !ok || avoid == nil || h.ports == nil || refused.conflict != nil && refused.conflict.Block != nil {
 		return err
 	}
-	holders, _ := h.ports.Holders(ctx, e.protocol, e.block.rng)
-	if len(holders) > 0 {
-		refused.conflict = &Conflict{Socket: &holders[0], Others: e.block.rng.Count() - 1}
+	h.mu.Lock()
+	within := e.block.rng
+	h.mu.Unlock()
+	holders, _ := h.ports.Holders(ctx, e.protocol, within)
+	if holders = h.withoutKept(e.protocol, holders); len(holders) > 0 {
+		refused.conflict = &Conflict{Socket: &holders[0], Others: within.Count() - 1}
 	}
 	return err
 }

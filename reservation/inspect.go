@@ -106,6 +106,7 @@ func (h *Host) holders(ctx context.Context, protocol Protocol, r Range) ([]Holde
 		if holders, err = h.ports.Holders(ctx, protocol, r); err != nil {
 			return nil, fmt.Errorf("ask the system who has bound the ports: %w", err)
 		}
+		holders = h.withoutKept(protocol, holders)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

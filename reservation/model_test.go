@@ -98,6 +98,7 @@ type machine struct {
 	model
 	journal   *reservation.MemoryJournal
 	kernel    *strangers
+	keeper    *fakeKeeper // nil if nothing keeps the ports of runtime blocks
 	host      *reservation.Host
 	processes []*reservation.Process
 	boots     byte
@@ -106,10 +107,14 @@ type machine struct {
 func (m *machine) boot(t require.TestingT) {
 	m.boots++
 	var err error
-	m.host, err = reservation.New(context.Background(), reservation.Config{
+	config := reservation.Config{
 		Journal: m.journal, Ports: m.kernel, BootID: string('a' + rune(m.boots)), Rand: rand.NewChaCha8([32]byte{m.boots}),
 		Dynamic: map[reservation.Protocol]reservation.Range{reservation.TCP: modelDynamic, reservation.UDP: modelDynamic},
-	})
+	}
+	if m.keeper != nil {
+		config.Keeper, config.Ports = m.keeper, m.keeper
+	}
+	m.host, err = reservation.New(context.Background(), config)
 	require.NoError(t, err)
 	m.processes = nil
 	for i := range 3 {
@@ -401,6 +406,9 @@ func (m *machine) Stranger(t *rapid.T) {
 	if m.bound(protocol, int(port)) {
 		t.Skip("bound by us")
 	}
+	if m.keeper != nil && m.keeper.keeps(protocol, port) {
+		t.Skip("kept by us")
+	}
 	m.strangers[protocol][port] = !m.strangers[protocol][port]
 	m.kernel.set(protocol, pool.RangeOf(port), m.strangers[protocol][port])
 }
@@ -441,11 +449,28 @@ func (m *machine) Check(t *rapid.T) {
 		}
 		require.Equal(t, bound, b.Bound, b)
 	}
+	if m.keeper == nil {
+		return
+	}
+	for _, protocol := range []reservation.Protocol{reservation.TCP, reservation.UDP} {
+		for port := lowPort; port <= highPort; port++ {
+			b := m.blockAt(protocol, port)
+			require.Equal(t, b != nil && b.kind == reservation.Runtime, m.keeper.keeps(protocol, uint16(port)), port)
+		}
+	}
 }
 
 func TestEngineAgreesWithTheModel(t *testing.T) {
+	t.Run("nothing keeps ports", func(t *testing.T) { agreeWithTheModel(t, false) })
+	t.Run("a keeper does", func(t *testing.T) { agreeWithTheModel(t, true) })
+}
+
+func agreeWithTheModel(t *testing.T, kept bool) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{journal: reservation.NewMemoryJournal(), kernel: newStrangers()}
+		if kept {
+			m.keeper = newFakeKeeper(m.kernel)
+		}
 		m.strangers = map[reservation.Protocol]map[uint16]bool{reservation.TCP: {}, reservation.UDP: {}}
 		m.boot(t)
 		defer func() { require.NoError(t, m.host.Close()) }()

@@ -123,13 +123,34 @@ func (h *Host) admitSockets(ctx context.Context, protocol Protocol, r Range) err
 	return &refusal{ErrInUse, &Conflict{Socket: h.ownerOf(ctx, protocol, ports[0]), Others: len(ports) - 1}}
 }
 
-// ownerOf tells who has bound port, as far as the system says.
+// ownerOf tells who has bound port, as far as the system says: somebody else rather than our keeper.
 func (h *Host) ownerOf(ctx context.Context, protocol Protocol, port uint16) *Holder {
+	if h.ports == nil {
+		return &Holder{Port: port}
+	}
 	holders, err := h.ports.Holders(ctx, protocol, pool.RangeOf(port))
 	if err != nil || len(holders) == 0 {
 		return &Holder{Port: port}
 	}
+	if others := h.withoutKept(protocol, slices.Clone(holders)); len(others) > 0 {
+		holders = others
+	}
 	return &holders[0]
+}
+
+// withoutKept takes out of holders the sockets that keep the runtime blocks of this host: the blocks
+// themselves say who has those ports.
+func (h *Host) withoutKept(protocol Protocol, holders []Holder) []Holder {
+	if h.keeper == nil {
+		return holders
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	blocks := h.spaces.of(protocol).blocks
+	return slices.DeleteFunc(holders, func(holder Holder) bool {
+		_, b, held := blocks.At(holder.Port)
+		return held && b.kind == Runtime && (holder.PID == 0 || holder.PID == b.owner.process.caller.PID)
+	})
 }
 
 // withNearest adds to a conflict where the nearest free block of the same size is. The zero r is that

@@ -2,11 +2,13 @@ package sockets
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"syscall"
 
 	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/sockets/hold"
 )
 
 // A control is what [ListenConfig.Control] is.
@@ -17,18 +19,20 @@ func bindUDP(ctx context.Context, endpoint reservation.Endpoint, caller control,
 	prepare := controlOf(endpoint, caller)
 	c := &UDPConn{claim: claim{endpoint: endpoint}}
 	_, err := endpoint.Bind(ctx, uint16(laddr.Port), func(port uint16) (uint16, error) {
-		conn, err := listenUDP(ctx, prepare, network, &net.UDPAddr{IP: laddr.IP, Port: int(port), Zone: laddr.Zone})
+		held := heldBy(endpoint)
+		conn, err := listenUDP(ctx, held, prepare, network, &net.UDPAddr{IP: laddr.IP, Port: int(port), Zone: laddr.Zone})
 		if err != nil {
 			return 0, withCondition(err)
 		}
 		c.UDPConn = conn
-		return uint16(conn.LocalAddr().(*net.UDPAddr).Port), nil
+		c.claim.held, c.claim.port = held, uint16(conn.LocalAddr().(*net.UDPAddr).Port)
+		return c.claim.port, nil
 	})
 	if err == nil {
 		return c, nil
 	}
 	if c.UDPConn != nil { // the endpoint was closed while the socket was being bound
-		_ = c.UDPConn.Close()
+		_ = c.claim.closeSocket(c.UDPConn)
 	}
 	return nil, err
 }
@@ -38,20 +42,32 @@ func bindTCP(ctx context.Context, endpoint reservation.Endpoint, caller control,
 	prepare := controlOf(endpoint, caller)
 	l := &TCPListener{claim: claim{endpoint: endpoint}}
 	_, err := endpoint.Bind(ctx, uint16(laddr.Port), func(port uint16) (uint16, error) {
-		listener, err := listenTCP(ctx, prepare, network, &net.TCPAddr{IP: laddr.IP, Port: int(port), Zone: laddr.Zone})
+		held := heldBy(endpoint)
+		listener, err := listenTCP(ctx, held, prepare, network, &net.TCPAddr{IP: laddr.IP, Port: int(port), Zone: laddr.Zone})
 		if err != nil {
 			return 0, withCondition(err)
 		}
 		l.TCPListener = listener
-		return uint16(listener.Addr().(*net.TCPAddr).Port), nil
+		l.claim.held, l.claim.port = held, uint16(listener.Addr().(*net.TCPAddr).Port)
+		return l.claim.port, nil
 	})
 	if err == nil {
 		return l, nil
 	}
 	if l.TCPListener != nil { // the endpoint was closed while the socket was being bound
-		_ = l.TCPListener.Close()
+		_ = l.claim.closeSocket(l.TCPListener)
 	}
 	return nil, err
+}
+
+// heldBy returns the block of real sockets that holds the ports which the endpoint draws from, nil if
+// they are not held: they are free for a plain bind then.
+func heldBy(endpoint reservation.Endpoint) *hold.Block {
+	if endpoint, may := endpoint.(reservation.KeptEndpoint); may {
+		held, _ := endpoint.Kept().(*hold.Block)
+		return held
+	}
+	return nil
 }
 
 // controlOf returns what must see the real socket before it is bound: the endpoint's system, if it
@@ -69,10 +85,13 @@ func controlOf(endpoint reservation.Endpoint, caller control) control {
 	}
 }
 
-// listenUDP opens the real socket. Without a control net.ListenUDP does the same and, as it need not
-// write and read the address as text, faster.
-func listenUDP(ctx context.Context, prepare control, network string, laddr *net.UDPAddr) (*net.UDPConn, error) {
-	if prepare == nil {
+// listenUDP opens the real socket, from the block that holds its port if one does. Without a control
+// net.ListenUDP does the same and, as it need not write and read the address as text, faster.
+func listenUDP(ctx context.Context, held *hold.Block, prepare control, network string, laddr *net.UDPAddr) (*net.UDPConn, error) {
+	switch {
+	case held != nil:
+		return held.ListenUDP(ctx, network, laddr, prepare)
+	case prepare == nil:
 		return net.ListenUDP(network, laddr)
 	}
 	config := net.ListenConfig{Control: prepare}
@@ -84,8 +103,11 @@ func listenUDP(ctx context.Context, prepare control, network string, laddr *net.
 }
 
 // listenTCP is to TCP what listenUDP is to UDP.
-func listenTCP(ctx context.Context, prepare control, network string, laddr *net.TCPAddr) (*net.TCPListener, error) {
-	if prepare == nil {
+func listenTCP(ctx context.Context, held *hold.Block, prepare control, network string, laddr *net.TCPAddr) (*net.TCPListener, error) {
+	switch {
+	case held != nil:
+		return held.ListenTCP(ctx, network, laddr, prepare)
+	case prepare == nil:
 		return net.ListenTCP(network, laddr)
 	}
 	config := net.ListenConfig{Control: prepare}
@@ -96,8 +118,15 @@ func listenTCP(ctx context.Context, prepare control, network string, laddr *net.
 	return listener.(*net.TCPListener), nil
 }
 
-// withCondition puts the engine's condition in front of a system's error, where it has one.
+// withCondition puts the engine's condition in front of a system's error, where it has one. An error
+// of a held block has its condition; the call and the ports will be named around it.
 func withCondition(err error) error {
+	if held, ok := err.(*reservation.Error); ok {
+		if errors.Is(held, reservation.ErrClosed) {
+			return fmt.Errorf("%w: the reservation that the socket was to be bound from has ended", reservation.ErrNotFound)
+		}
+		return held.Err
+	}
 	if condition := conditionOf(err); condition != nil {
 		return fmt.Errorf("%w: %w", condition, err)
 	}

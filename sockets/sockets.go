@@ -31,6 +31,7 @@ import (
 	"syscall"
 
 	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/sockets/hold"
 )
 
 // A ListenConfig says where sockets are bound from. It may be used many times and by any number of
@@ -64,6 +65,11 @@ var _ net.PacketConn = (*UDPConn)(nil)
 // closed socket, an error that wraps [net.ErrClosed].
 func (c *UDPConn) Close() error { return c.claim.close(c.UDPConn) }
 
+// Handover says how the socket got its port from a runtime reservation whose ports are held by real
+// sockets, and how Close gives it back to them. It is false for a port that was not held before the
+// bind: one of a persistent reservation, or of none, or of an engine that holds nothing.
+func (c *UDPConn) Handover() (how hold.Handover, held bool) { return c.claim.handover() }
+
 // A TCPListener is a listening TCP socket whose Close also gives its port back to the engine.
 // Everything else is the *net.TCPListener's own. Connections that it has accepted live on without
 // the port, as they do in package net. It must be closed, as a UDPConn must.
@@ -77,20 +83,26 @@ var _ net.Listener = (*TCPListener)(nil)
 // Close is for the listener what [UDPConn.Close] is for a UDP socket.
 func (l *TCPListener) Close() error { return l.claim.close(l.TCPListener) }
 
-// A claim is the engine's half of a bound socket.
+// Handover is for the listener what [UDPConn.Handover] is for a UDP socket.
+func (l *TCPListener) Handover() (how hold.Handover, held bool) { return l.claim.handover() }
+
+// A claim is what a bound socket has to give back: the port to the block that held it, and the
+// engine's half of the socket.
 type claim struct {
 	endpoint reservation.Endpoint
+	held     *hold.Block // nil if the port was not held
+	port     uint16
 	once     sync.Once
 }
 
 // close closes the real socket and then, so that nobody is given a port that is still bound, gives
-// the port back.
+// the port back to the engine.
 func (c *claim) close(socket io.Closer) error {
 	first := false
 	var err error
 	c.once.Do(func() {
 		first = true
-		err = socket.Close()
+		err = c.closeSocket(socket)
 		if backErr := c.endpoint.Close(); err == nil {
 			err = backErr
 		}
@@ -99,4 +111,23 @@ func (c *claim) close(socket io.Closer) error {
 		return err
 	}
 	return socket.Close()
+}
+
+// closeSocket has the block hold the port again before the socket lets go of it.
+func (c *claim) closeSocket(socket io.Closer) error {
+	var returned error
+	if c.held != nil {
+		returned = c.held.Return(c.port)
+	}
+	if err := socket.Close(); err != nil {
+		return err
+	}
+	return returned
+}
+
+func (c *claim) handover() (how hold.Handover, held bool) {
+	if c.held == nil {
+		return 0, false
+	}
+	return c.held.Handover(), true
 }
