@@ -61,7 +61,13 @@ func (c roar) Overlaps(r pool.Range) bool {
 func (c roar) FindFree(count int, within pool.Range, align int) (pool.Range, bool) {
 	last := int(within.Last())
 	for port := int(within.First()); port+count-1 <= last; {
-		first := alignUp(int(c.set.NextAbsentValue(uint32(port))), align)
+		clear := c.set.NextAbsentValue(uint32(port))
+		if clear < int64(port) {
+			// All ports up to 65535 are taken. Where they lie in an array container, roaring v2.30.0
+			// says 0 for it, since it adds 1 to 65535 in 16 bits.
+			break
+		}
+		first := alignUp(int(clear), align)
 		taken := int(c.set.NextValue(uint32(first)))
 		if taken < 0 || taken-first >= count {
 			return rangeAt(first, count, last)
