@@ -62,9 +62,9 @@ func (c roar) FindFree(count int, within pool.Range, align int) (pool.Range, boo
 	last := int(within.Last())
 	for port := int(within.First()); port+count-1 <= last; {
 		clear := c.set.NextAbsentValue(uint32(port))
-		if clear < int64(port) {
-			// All ports up to 65535 are taken. Where they lie in an array container, roaring v2.30.0
-			// says 0 for it, since it adds 1 to 65535 in 16 bits.
+		if clear < int64(port) || clear > int64(last) {
+			// All ports up to 65535 are taken: roaring v2.30.0 says so by -1, by 0 or by 4294967295,
+			// as the container is one of runs, an array or a bitmap.
 			break
 		}
 		first := alignUp(int(clear), align)
