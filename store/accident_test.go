@@ -18,12 +18,20 @@ import (
 	"github.com/berthkit/berth/store/storetest"
 )
 
+// modes are both ways to open a store for writing.
+var modes = map[string]*store.Options{"shared": {}, "exclusive": {Exclusive: true}}
+
+// putBlock commits a block. As the engine does, it tries again when it was not at the last revision.
 func putBlock(t testing.TB, s *store.Store, ports string) error {
 	t.Helper()
-	base, err := s.Revision(t.Context())
-	require.NoError(t, err)
-	_, err = s.Commit(t.Context(), base, []reservation.Edit{{Op: reservation.EditPut, Record: storetest.Record(pool.UDP, ports)}})
-	return err
+	for {
+		base, err := s.Revision(t.Context())
+		require.NoError(t, err)
+		_, err = s.Commit(t.Context(), base, []reservation.Edit{{Op: reservation.EditPut, Record: storetest.Record(pool.UDP, ports)}})
+		if !errors.Is(err, reservation.ErrStale) {
+			return err
+		}
+	}
 }
 
 func ports(t testing.TB, s *store.Store) (all []string) {
@@ -140,12 +148,13 @@ func TestFileGone(t *testing.T) {
 	}
 }
 
-// One process holds a store. Another Open, of this process or not, waits, and then says who does.
+// One process holds a store exclusively. Another Open that wants it so, of this process or not,
+// waits, and then says who does.
 func TestBusy(t *testing.T) {
 	path := newStore(t)
-	s := openStore(t, path, nil)
+	s := openStore(t, path, &store.Options{Exclusive: true})
 	for _, wait := range []time.Duration{-1, 5 * time.Millisecond} {
-		_, err := store.Open(t.Context(), path, &store.Options{Wait: wait})
+		_, err := store.Open(t.Context(), path, &store.Options{Exclusive: true, Wait: wait})
 		var busy *store.BusyError
 		require.ErrorAs(t, err, &busy)
 		require.ErrorIs(t, err, store.ErrBusy)
@@ -156,14 +165,14 @@ func TestBusy(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	opened := make(chan error)
 	go func() {
-		_, err := store.Open(ctx, path, &store.Options{Wait: time.Hour})
+		_, err := store.Open(ctx, path, &store.Options{Exclusive: true, Wait: time.Hour})
 		opened <- err
 	}()
 	cancel()
 	require.ErrorIs(t, <-opened, context.Canceled)
 
 	go func() {
-		next, err := store.Open(context.Background(), path, &store.Options{Wait: time.Hour})
+		next, err := store.Open(context.Background(), path, &store.Options{Exclusive: true, Wait: time.Hour})
 		if err == nil {
 			err = next.Close()
 		}
@@ -173,8 +182,8 @@ func TestBusy(t *testing.T) {
 	require.NoError(t, <-opened, "who waits gets the store when it is given back")
 }
 
-// What happens to the files under an open store is noticed before the next acknowledgement. The
-// store writes new files from memory and goes on; what was refused is absent.
+// What happens to the files under an open store is noticed before the next acknowledgement. A store
+// that is held exclusively writes new files from memory and goes on; what was refused is absent.
 func TestAccidentsWhileOpen(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows lets nobody move or cut a file that is mapped")
@@ -197,23 +206,35 @@ func TestAccidentsWhileOpen(t *testing.T) {
 		},
 	} {
 		for _, suffix := range []string{"", ".copy"} {
-			t.Run(name+suffix, func(t *testing.T) {
-				path := newStore(t)
-				s := openStore(t, path, nil)
-				require.NoError(t, putBlock(t, s, "100-199"))
-				accident(t, path+suffix)
-				require.Error(t, putBlock(t, s, "200-299"))
-				require.Equal(t, []string{"100-199"}, ports(t, s))
-				require.NoError(t, putBlock(t, s, "300-399"), "the store goes on with new files")
-				require.NoError(t, s.Close())
-				report, err := store.Check(t.Context(), path)
-				require.NoError(t, err)
-				require.NoError(t, report.Err())
-				require.Equal(t, []string{"100-199", "300-399"}, ports(t, openStore(t, path, nil)))
-				if name == "replaced" {
-					require.Len(t, quarantined(t, path), 1, "what was there is kept")
-				}
-			})
+			for mode, options := range modes {
+				t.Run(name+suffix+"/"+mode, func(t *testing.T) {
+					path := newStore(t)
+					s := openStore(t, path, options)
+					require.NoError(t, putBlock(t, s, "100-199"))
+					accident(t, path+suffix)
+					before := []string{"100-199"}
+					switch err := putBlock(t, s, "200-299"); {
+					case options.Exclusive, name == "overwritten": // only its data pages: bbolt finds out
+						require.Error(t, err)
+					case name == "hard link":
+						require.ErrorIs(t, err, store.ErrUnsafePath, "as at Open: the other name may be in use")
+						require.NoError(t, os.Remove(path+suffix+".link"))
+					default:
+						require.NoError(t, err, "what is on disk counts, and the second copy repairs it")
+						before = append(before, "200-299")
+					}
+					require.Equal(t, before, ports(t, s))
+					require.NoError(t, putBlock(t, s, "300-399"), "the store goes on with new files")
+					require.NoError(t, s.Close())
+					report, err := store.Check(t.Context(), path)
+					require.NoError(t, err)
+					require.NoError(t, report.Err())
+					require.Equal(t, append(before, "300-399"), ports(t, openStore(t, path, nil)))
+					if name == "replaced" {
+						require.Len(t, quarantined(t, path), 1, "what was there is kept")
+					}
+				})
+			}
 		}
 	}
 }
@@ -223,23 +244,27 @@ func TestTruncatedBehindTheCheck(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows lets nobody cut a file that is mapped")
 	}
-	path := newStore(t)
-	s := openStore(t, path, nil)
-	require.NoError(t, putBlock(t, s, "100-199"))
-	info, err := os.Stat(path)
-	require.NoError(t, err)
-	// Cut and grown again: size and time as before, the pages gone.
-	require.NoError(t, os.Truncate(path, 0))
-	require.NoError(t, os.Truncate(path, info.Size()))
-	require.NoError(t, os.Chtimes(path, time.Time{}, info.ModTime()))
-	_ = putBlock(t, s, "200-299")
-	for range 2 {
-		require.Contains(t, ports(t, s), "100-199")
-		_ = putBlock(t, s, "300-399")
+	for mode, options := range modes {
+		t.Run(mode, func(t *testing.T) {
+			path := newStore(t)
+			s := openStore(t, path, options)
+			require.NoError(t, putBlock(t, s, "100-199"))
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			// Cut and grown again: size and time as before, the pages gone.
+			require.NoError(t, os.Truncate(path, 0))
+			require.NoError(t, os.Truncate(path, info.Size()))
+			require.NoError(t, os.Chtimes(path, time.Time{}, info.ModTime()))
+			_ = putBlock(t, s, "200-299")
+			for range 2 {
+				require.Contains(t, ports(t, s), "100-199")
+				_ = putBlock(t, s, "300-399")
+			}
+			before := ports(t, s)
+			require.NoError(t, s.Close())
+			require.Equal(t, before, ports(t, openStore(t, path, nil)))
+		})
 	}
-	before := ports(t, s)
-	require.NoError(t, s.Close())
-	require.Equal(t, before, ports(t, openStore(t, path, nil)))
 }
 
 // The directory is moved away: nothing can be acknowledged any more, and nothing is lost.
@@ -247,17 +272,21 @@ func TestDirectoryMoved(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows lets nobody move a directory with open files")
 	}
-	path := newStore(t)
-	s := openStore(t, path, nil)
-	require.NoError(t, putBlock(t, s, "100-199"))
-	moved := filepath.Dir(path) + ".moved"
-	require.NoError(t, os.Rename(filepath.Dir(path), moved))
-	require.ErrorIs(t, putBlock(t, s, "200-299"), store.ErrFailed)
-	require.Equal(t, []string{"100-199"}, ports(t, s))
-	require.NoError(t, os.Rename(moved, filepath.Dir(path)))
-	require.NoError(t, putBlock(t, s, "300-399"))
-	require.NoError(t, s.Close())
-	require.Equal(t, []string{"100-199", "300-399"}, ports(t, openStore(t, path, nil)))
+	for mode, options := range modes {
+		t.Run(mode, func(t *testing.T) {
+			path := newStore(t)
+			s := openStore(t, path, options)
+			require.NoError(t, putBlock(t, s, "100-199"))
+			moved := filepath.Dir(path) + ".moved"
+			require.NoError(t, os.Rename(filepath.Dir(path), moved))
+			require.ErrorIs(t, putBlock(t, s, "200-299"), store.ErrFailed)
+			require.Equal(t, []string{"100-199"}, ports(t, s))
+			require.NoError(t, os.Rename(moved, filepath.Dir(path)))
+			require.NoError(t, putBlock(t, s, "300-399"))
+			require.NoError(t, s.Close())
+			require.Equal(t, []string{"100-199", "300-399"}, ports(t, openStore(t, path, nil)))
+		})
+	}
 }
 
 // An older file that somebody put in the place of the store's does not win over the second copy.

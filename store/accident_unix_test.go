@@ -50,7 +50,7 @@ func TestUnsafePaths(t *testing.T) {
 	}
 	for name, spoil := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, suffix := range []string{"", ".copy", ".lock"} {
+			for _, suffix := range []string{"", ".copy", ".lock", ".queue"} {
 				path := newStore(t)
 				spoil(t, path+suffix)
 				_, err := store.Open(t.Context(), path, nil)
@@ -77,7 +77,7 @@ func TestModes(t *testing.T) {
 		syscall.Umask(old)
 		require.NoError(t, err)
 		require.NoError(t, s.Close())
-		for name, want := range map[string]os.FileMode{filepath.Dir(path): 0o700, path: 0o600, path + ".copy": 0o600, path + ".lock": 0o600} {
+		for name, want := range map[string]os.FileMode{filepath.Dir(path): 0o700, path: 0o600, path + ".copy": 0o600, path + ".lock": 0o600, path + ".queue": 0o600} {
 			info, err := os.Stat(name)
 			require.NoError(t, err)
 			require.Equal(t, want, info.Mode().Perm(), name)
@@ -112,33 +112,37 @@ func TestNoSpace(t *testing.T) {
 		t.Skipf("cannot mount a small file system here: %v: %s", err, output)
 	}
 	t.Cleanup(func() { require.NoError(t, exec.Command("umount", "-l", directory).Run()) })
-	path := filepath.Join(directory, "berth.db")
-	require.NoError(t, store.Create(t.Context(), path, nil))
-	s := openStore(t, path, nil)
-	require.NoError(t, putBlock(t, s, "1"))
-	ballast := filepath.Join(directory, "ballast")
-	failed := false
-	file, err := os.Create(ballast)
-	require.NoError(t, err)
-	for err == nil {
-		_, err = file.Write(make([]byte, 4096))
+	for mode, options := range modes {
+		t.Run(mode, func(t *testing.T) {
+			path := filepath.Join(directory, mode+".db")
+			require.NoError(t, store.Create(t.Context(), path, nil))
+			s := openStore(t, path, options)
+			require.NoError(t, putBlock(t, s, "1"))
+			ballast := filepath.Join(directory, "ballast")
+			failed := false
+			file, err := os.Create(ballast)
+			require.NoError(t, err)
+			for err == nil {
+				_, err = file.Write(make([]byte, 4096))
+			}
+			require.NoError(t, file.Close())
+			count := 1
+			for i := 2; i < 3000 && !failed; i++ {
+				before := ports(t, s)
+				if err := putBlock(t, s, strconv.Itoa(i)); err != nil {
+					require.ErrorIs(t, err, syscall.ENOSPC)
+					require.Equal(t, before, ports(t, s))
+					failed = true
+				} else {
+					count++
+				}
+			}
+			require.True(t, failed, "the file system never got full")
+			require.NoError(t, os.Remove(ballast))
+			require.NoError(t, putBlock(t, s, "60000"))
+			require.Len(t, ports(t, s), count+1)
+			require.NoError(t, s.Close())
+			require.Len(t, ports(t, openStore(t, path, nil)), count+1)
+		})
 	}
-	require.NoError(t, file.Close())
-	count := 1
-	for i := 2; i < 3000 && !failed; i++ {
-		before := ports(t, s)
-		if err := putBlock(t, s, strconv.Itoa(i)); err != nil {
-			require.ErrorIs(t, err, syscall.ENOSPC)
-			require.Equal(t, before, ports(t, s))
-			failed = true
-		} else {
-			count++
-		}
-	}
-	require.True(t, failed, "the file system never got full")
-	require.NoError(t, os.Remove(ballast))
-	require.NoError(t, putBlock(t, s, "60000"))
-	require.Len(t, ports(t, s), count+1)
-	require.NoError(t, s.Close())
-	require.Len(t, ports(t, openStore(t, path, nil)), count+1)
 }

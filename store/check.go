@@ -76,7 +76,7 @@ func check(ctx context.Context, path string) (_ *Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	initialised, err := wasInitialised(d, name)
+	holder, err := readHolder(d, name)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func check(ctx context.Context, path string) (_ *Report, err error) {
 		}
 	}
 	defer closeFindings(findings)
-	return newReport(d.file(name), findings, initialised)
+	return newReport(d.file(name), findings, holder.initialised)
 }
 
 // agree reports whether both files are whole and the same.

@@ -18,10 +18,16 @@ import (
 // reservation.ErrInvalid what could not be loaded again; nothing is written then. No edits are no
 // commit: the revision stays.
 //
+// On a shared store it waits for its turn, up to Options.Wait, and then returns a *BusyError. Who was
+// refused as stale keeps the turn for a moment: a caller that loads and commits again at once is not
+// overtaken by the others a second time.
+//
 // After any other error the files are not trusted any more, since a flush that failed may have
 // happened: the state of the last commit is written from memory to new files, which replace both,
-// so what failed is surely absent. The store goes on with them. If that fails too the error wraps
-// ErrFailed: the store can be read, and every later Commit first tries again to write new files.
+// so what failed is surely absent. The store goes on with them; a shared one is at a new revision
+// then. If that fails too the error wraps ErrFailed: the store can be read, and every later Commit
+// first tries again to write new files. Until then another process that shares the store may find
+// what failed in a file, and take it for committed.
 func (s *Store) Commit(ctx context.Context, base reservation.Revision, edits []reservation.Edit) (reservation.Revision, error) {
 	revision, err := s.commit(ctx, base, edits)
 	if err != nil {
@@ -40,12 +46,27 @@ func (s *Store) commit(ctx context.Context, base reservation.Revision, edits []r
 		}
 		return none, fmt.Errorf("%w: the store was opened read-only", reservation.ErrDenied)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.enter(ctx); err != nil {
+		return none, err
+	}
+	defer s.leave()
+	again := s.kept != nil
+	if err := s.begin(ctx, base); err != nil {
+		return none, err
+	}
+	revision, err := s.change(base, edits)
+	if errors.Is(err, reservation.ErrStale) && !again && !s.options.Exclusive {
+		s.keep()
+	} else {
+		s.finish()
+	}
+	return revision, err
+}
+
+// change makes the commit. This process alone may write now.
+func (s *Store) change(base reservation.Revision, edits []reservation.Edit) (none reservation.Revision, err error) {
 	now := s.content.Load()
 	switch {
-	case now == nil:
-		return none, reservation.ErrClosed
 	case base != now.revision:
 		return none, reservation.ErrStale
 	case len(edits) == 0:
@@ -59,17 +80,29 @@ func (s *Store) commit(ctx context.Context, base reservation.Revision, edits []r
 		if now, err = s.rewrite(now); err != nil {
 			return none, err
 		}
-		next.generation = now.generation
+		if next, writes, err = now.apply(edits); err != nil {
+			return none, err
+		}
 	}
-	if err := s.write(now, next, writes); err != nil {
+	err = s.write(next, writes)
+	if errors.Is(err, bolterrors.ErrMaxSizeReached) && s.failed == nil {
+		// The file was full of free pages, maybe; the new one has none.
+		if next, writes, err = s.content.Load().apply(edits); err != nil {
+			return none, err
+		}
+		if err = s.write(next, writes); errors.Is(err, bolterrors.ErrMaxSizeReached) {
+			err = fmt.Errorf("%w: more than %d bytes: %w", ErrTooLarge, MaxSize, err)
+		}
+	}
+	if err != nil {
 		return none, err
 	}
-	s.content.Store(next)
+	s.publish(next)
 	return next.revision, nil
 }
 
-// write makes next durable. If that fails it puts the files back to now.
-func (s *Store) write(now, next *content, writes []write) error {
+// write makes next durable. If that fails it puts the files back to what was before.
+func (s *Store) write(next *content, writes []write) error {
 	err := s.writeBoth(next.header(), writes)
 	if err == nil {
 		err = failpoint("before-memory", s.path)
@@ -78,25 +111,20 @@ func (s *Store) write(now, next *content, writes []write) error {
 		return nil
 	}
 	s.options.Log.Error("commit failed, writing new files", "path", s.path, "error", err)
-	failed := *now
+	failed := *s.content.Load()
 	failed.attempted = next.revision.Number
-	s.content.Store(&failed)
-	now, rewriteErr := s.rewrite(&failed)
-	if rewriteErr != nil {
+	if s.view == nil {
+		s.content.Store(&failed)
+	} else {
+		s.view.mu.Lock()
+		s.content.Store(&failed)
+		s.view.ghost = next.header()
+		s.view.mu.Unlock()
+	}
+	if _, rewriteErr := s.rewrite(&failed); rewriteErr != nil {
 		return fmt.Errorf("%w; the commit failed with: %w", rewriteErr, err)
 	}
-	if !errors.Is(err, bolterrors.ErrMaxSizeReached) {
-		return fmt.Errorf("%w (nothing was changed: both files were written anew without it)", err)
-	}
-	// The file was full of free pages, maybe; the new one has none.
-	next.generation = now.generation
-	if err := s.writeBoth(next.header(), writes); err != nil {
-		if _, rewriteErr := s.rewrite(now); rewriteErr != nil {
-			return fmt.Errorf("%w; the commit failed with: %w", rewriteErr, err)
-		}
-		return fmt.Errorf("%w: more than %d bytes: %w", ErrTooLarge, MaxSize, err)
-	}
-	return nil
+	return fmt.Errorf("%w (nothing was changed: both files were written anew without it)", err)
 }
 
 // writeBoth writes to both files at the same time, which takes little longer than to one: the
@@ -115,9 +143,15 @@ func (s *Store) writeBoth(h header, writes []write) error {
 
 // rewrite replaces both files by new ones that hold exactly c, under the next generation, which
 // outranks whatever the former ones hold. Until it succeeds the store has failed.
+//
+// A shared store takes a new revision as well: another process may have seen a failed commit in one
+// of the files, and would take its number, used again, for the same.
 func (s *Store) rewrite(c *content) (*content, error) {
 	next := *c
 	next.generation++
+	if !s.options.Exclusive {
+		next.revision.Number = max(c.revision.Number, c.attempted) + 1
+	}
 	for _, c := range s.copies {
 		if c != nil && c.file != nil {
 			c.abandon()
@@ -128,17 +162,13 @@ func (s *Store) rewrite(c *content) (*content, error) {
 		s.options.Log.Error("store failed", "path", s.path, "error", s.failed)
 		return nil, fmt.Errorf("%w: it can be read, but not written: %w", ErrFailed, s.failed)
 	}
-	s.content.Store(&next)
+	s.publish(&next)
 	return &next, nil
 }
 
 func (s *Store) replaceBoth(c *content) error {
-	_, name, err := locate(s.path)
-	if err != nil {
-		return err
-	}
 	for _, i := range []int{1, 0} {
-		if err := s.replaceOne(i, names(name)[i], c); err != nil {
+		if err := s.replaceOne(i, s.names[i], c); err != nil {
 			return err
 		}
 	}

@@ -12,13 +12,18 @@ import (
 )
 
 func TestJournal(t *testing.T) {
-	storetest.Test(t, func(t testing.TB) storetest.Medium {
-		path := newStore(t)
-		return storetest.Medium{
-			Open: func(t testing.TB) reservation.Journal { return openStore(t, path, nil) },
-			Look: func(t testing.TB) reservation.Journal { return openStore(t, path, &store.Options{ReadOnly: true}) },
-		}
-	})
+	for mode, options := range modes {
+		t.Run(mode, func(t *testing.T) {
+			storetest.Test(t, func(t testing.TB) storetest.Medium {
+				path := newStore(t)
+				return storetest.Medium{
+					Open:   func(t testing.TB) reservation.Journal { return openStore(t, path, options) },
+					Look:   func(t testing.TB) reservation.Journal { return openStore(t, path, &store.Options{ReadOnly: true}) },
+					Shared: !options.Exclusive,
+				}
+			})
+		})
+	}
 }
 
 func TestMemoryJournal(t *testing.T) {

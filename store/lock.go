@@ -13,15 +13,28 @@ import (
 	"time"
 )
 
-// lockSuffix names the lock file beside the store. It is never removed: a process that waits for a
+// The names of the lock's files beside the store. They are never removed: a process that waits for a
 // removed file's lock would get it while another holds that of the new file.
-const lockSuffix = ".lock"
+const (
+	lockSuffix  = ".lock"  // who has its lock may write
+	queueSuffix = ".queue" // who has its lock is the next to write
+)
 
-// A lockFile is this package's own lock, held. Its text tells who holds it, and whether a store was
-// ever made here: a store that is missing then is damage and not a fresh start.
+// A lockFile is this package's own lock, of two locks of the system. Who wants to write waits for
+// the queue's first, keeps it while waiting for the main one, and gives it back then. So only one
+// waits for the main lock at any time, and who has just given it back and wants it again cannot get
+// in before those who wait: it finds the queue's lock taken. For the queue's, the system wakes
+// in the order of arrival. Only the main lock protects anything: a process that is killed while it
+// waits has taken part in nothing.
+//
+// The text of the main lock's file tells who holds the store for long, and whether a store was ever
+// made here: a store that is missing then is damage and not a fresh start.
 type lockFile struct {
-	file        *os.File
-	initialised bool
+	store       string // the path of the store, for messages
+	main, queue *systemLock
+	exclusive   bool   // the holder says in the text who it is
+	text        []byte // the text as it was read or written last
+	holder      holder // what it says
 }
 
 // A holder is what a lock file says.
@@ -32,10 +45,8 @@ type holder struct {
 }
 
 const (
-	lockTitle       = "berth store lock"
-	lockMaxText     = 4096
-	lockFirstPause  = time.Millisecond
-	lockLongestWait = 25 * time.Millisecond
+	lockTitle   = "berth store lock"
+	lockMaxText = 512
 )
 
 func (h holder) text() []byte {
@@ -66,47 +77,35 @@ func parseHolder(text []byte) (h holder) {
 	return h
 }
 
-func readHolder(file *os.File) holder {
+// readHolder reads the lock file of a store; no file says nothing.
+func readHolder(d *directory, store string) (holder, error) {
+	file, err := d.open(store+lockSuffix, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return holder{}, nil
+	}
+	if err != nil {
+		return holder{}, err
+	}
+	defer file.Close()
 	text := make([]byte, lockMaxText)
 	n, err := file.ReadAt(text, 0)
 	if err != nil && err != io.EOF {
-		return holder{}
+		return holder{}, nil
 	}
-	return parseHolder(text[:n])
+	return parseHolder(text[:n]), nil
 }
 
-// wasInitialised reports whether the lock file says that a store was made here.
-func wasInitialised(d *directory, store string) (bool, error) {
-	file, err := d.open(store+lockSuffix, os.O_RDONLY)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	return readHolder(file).initialised, nil
-}
-
-// acquireLock takes the lock of a store, creating its lock file if there is none. It waits up to
-// wait for another holder, then returns a *BusyError; it returns ctx.Err() when ctx is done first.
-func acquireLock(ctx context.Context, d *directory, store string, wait time.Duration) (*lockFile, error) {
-	file, err := openLockFile(d, store+lockSuffix)
+// openLock opens the lock of a store without taking it, creating its files if there are none.
+func openLock(d *directory, store string, exclusive bool) (*lockFile, error) {
+	main, err := openLockFile(d, store+lockSuffix)
 	if err != nil {
 		return nil, err
 	}
-	if err := waitForLock(ctx, file, wait); err != nil {
-		if errors.Is(err, ErrBusy) {
-			h := readHolder(file)
-			err = &BusyError{d.file(store), h.pid, h.program}
-		}
-		return nil, errors.Join(err, file.Close())
+	queue, err := openLockFile(d, store+queueSuffix)
+	if err != nil {
+		return nil, errors.Join(err, main.Close())
 	}
-	l := &lockFile{file, readHolder(file).initialised}
-	if err := l.write(true); err != nil {
-		return nil, errors.Join(err, l.release())
-	}
-	return l, nil
+	return &lockFile{store: d.file(store), main: &systemLock{file: main}, queue: &systemLock{file: queue}, exclusive: exclusive}, nil
 }
 
 func openLockFile(d *directory, name string) (*os.File, error) {
@@ -128,65 +127,127 @@ func openLockFile(d *directory, name string) (*os.File, error) {
 	}
 }
 
-// waitForLock asks for the lock again and again, with growing pauses: a wait inside the system
-// could not be given up when ctx is done. It returns ErrBusy when the time is over.
-func waitForLock(ctx context.Context, file *os.File, wait time.Duration) error {
-	deadline := time.Now().Add(wait)
-	for pause := lockFirstPause; ; pause = min(2*pause, lockLongestWait) {
-		held, err := tryLock(file)
-		if err != nil {
-			return fmt.Errorf("lock %s: %w", file.Name(), err)
-		}
-		if held {
-			return nil
-		}
-		left := time.Until(deadline)
-		if left <= 0 {
-			return ErrBusy
-		}
-		timer := time.NewTimer(min(pause, left))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
+// try takes the lock if nobody has it and nobody waits for it.
+func (l *lockFile) try() (taken bool, err error) {
+	next, err := l.queue.try()
+	if !next {
+		return false, l.failed(err)
 	}
+	taken, err = l.main.try()
+	if err := l.failed(errors.Join(err, l.queue.release())); err != nil || !taken {
+		return false, err
+	}
+	return true, l.enter()
 }
 
-// write says in the file who holds the lock.
-func (l *lockFile) write(held bool) error {
-	h := holder{initialised: l.initialised}
-	if held {
-		h.pid, h.program = os.Getpid(), filepath.Base(os.Args[0])
-	}
-	text := h.text()
-	if _, err := l.file.WriteAt(text, 0); err != nil {
+// take takes the lock when its turn comes. It waits for at most wait, and then returns ErrBusy; it
+// returns the cause of ctx when that is done first. A negative wait is none.
+func (l *lockFile) take(ctx context.Context, wait time.Duration) error {
+	if taken, err := l.try(); taken || err != nil {
 		return err
 	}
-	return l.file.Truncate(int64(len(text)))
+	if wait < 0 {
+		return ErrBusy
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, ErrBusy)
+	defer cancel()
+	// The one who is next may have been stopped, by a debugger or a terminal. The queue is there for
+	// fairness alone, so nobody waits for it for ever.
+	patience, cancel := context.WithTimeoutCause(ctx, wait/2, errImpatient)
+	defer cancel()
+	switch err := l.queue.take(patience); {
+	case err == nil:
+		defer func() { _ = l.queue.release() }()
+	case err != errImpatient:
+		return l.failed(err)
+	}
+	if err := l.main.take(ctx); err != nil {
+		return l.failed(err)
+	}
+	return l.enter()
+}
+
+var errImpatient = errors.New("the queue does not move")
+
+// failed says which lock an error of the system is about.
+func (l *lockFile) failed(err error) error {
+	if err == nil || errors.Is(err, ErrBusy) {
+		return err
+	}
+	return fmt.Errorf("lock of %s: %w", l.store, err)
+}
+
+// busy says who holds the store.
+func (l *lockFile) busy(d *directory) error {
+	h, _ := readHolder(d, filepath.Base(l.store))
+	if h.pid == 0 {
+		h.pid, h.program = lockOwner(l.main.file)
+	}
+	return &BusyError{l.store, h.pid, h.program}
+}
+
+// enter reads the text of a lock that has just been taken. Whoever is named there has died holding
+// it: the text is put right.
+func (l *lockFile) enter() error {
+	var buffer [lockMaxText]byte
+	n, err := l.main.file.ReadAt(buffer[:], 0)
+	if err != nil && err != io.EOF {
+		return errors.Join(err, l.main.release())
+	}
+	if string(buffer[:n]) != string(l.text) {
+		l.text = append(l.text[:0], buffer[:n]...)
+		l.holder = parseHolder(l.text)
+	}
+	named := holder{initialised: l.holder.initialised}
+	if l.exclusive {
+		named.pid, named.program = os.Getpid(), filepath.Base(os.Args[0])
+	}
+	if err := l.write(named); err != nil {
+		return errors.Join(err, l.main.release())
+	}
+	return nil
+}
+
+// write makes the text say h.
+func (l *lockFile) write(h holder) error {
+	if h == l.holder && len(l.text) > 0 {
+		return nil
+	}
+	text := h.text()
+	if _, err := l.main.file.WriteAt(text, 0); err != nil {
+		return err
+	}
+	if err := l.main.file.Truncate(int64(len(text))); err != nil {
+		return err
+	}
+	l.text, l.holder = text, h
+	return nil
 }
 
 // markInitialised says, durably, that a store was made here.
 func (l *lockFile) markInitialised() error {
-	if l.initialised {
+	if l.holder.initialised {
 		return nil
 	}
-	if err := failpoint("mark-initialised", l.file.Name()); err != nil {
+	if err := failpoint("mark-initialised", l.main.file.Name()); err != nil {
 		return err
 	}
-	l.initialised = true
-	err := l.write(true)
+	h := l.holder
+	h.initialised = true
+	err := l.write(h)
 	if err == nil {
-		err = l.file.Sync()
+		err = l.main.file.Sync()
 	}
 	if err != nil {
-		l.initialised = false
+		l.holder.initialised = false
 	}
 	return err
 }
 
-// release gives the lock back. The file stays.
+// release gives the lock back; its files stay open.
 func (l *lockFile) release() error {
-	return errors.Join(l.write(false), unlock(l.file), l.file.Close())
+	return errors.Join(l.write(holder{initialised: l.holder.initialised}), l.main.release())
 }
+
+// close closes the files of a lock that is not held.
+func (l *lockFile) close() error { return errors.Join(l.main.close(), l.queue.close()) }

@@ -9,8 +9,10 @@ import (
 )
 
 // tryLock reports that this system has no lock that dies with its process.
-func tryLock(*os.File) (bool, error) {
-	return false, fmt.Errorf("file locks on this system: %w", errors.ErrUnsupported)
-}
+func tryLock(*os.File) (bool, error) { return false, errNoLocks }
+
+func waitLock(*os.File) error { return errNoLocks }
 
 func unlock(*os.File) error { return nil }
+
+var errNoLocks = fmt.Errorf("file locks on this system: %w", errors.ErrUnsupported)

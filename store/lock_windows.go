@@ -22,6 +22,23 @@ func tryLock(file *os.File) (bool, error) {
 	return err == nil, err
 }
 
+// waitLock takes the lock of an open file when its turn comes.
+func waitLock(file *os.File) error {
+	handle := windows.Handle(file.Fd())
+	event, err := windows.CreateEvent(nil, 1, 0, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = windows.CloseHandle(event) }()
+	overlapped := &windows.Overlapped{OffsetHigh: lockOffset, HEvent: event}
+	err = windows.LockFileEx(handle, windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, overlapped)
+	if errors.Is(err, windows.ERROR_IO_PENDING) {
+		var transferred uint32
+		err = windows.GetOverlappedResult(handle, overlapped, &transferred, true)
+	}
+	return err
+}
+
 func unlock(file *os.File) error {
 	return windows.UnlockFileEx(windows.Handle(file.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: lockOffset})
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/berthkit/berth/reservation"
 )
 
 // Open opens the store at path. It never creates one: see [Create].
@@ -19,16 +21,22 @@ import (
 // or missing it is put right from the other; the damaged file is kept beside it under a quarantine
 // name, the log is told, and [Store.Repairs] says so.
 //
+// A store that is to be shared opens even while somebody else holds it exclusively, or holds it for
+// longer than Options.Wait: it can be read then, repairs wait for the first Commit, and so does the
+// *BusyError.
+//
 // Errors: ErrMissing if there is no store and nothing says that one was there; a *DamageError if
-// no file can be trusted (both are left as they are); a *BusyError if another process holds the
-// store longer than Options.Wait; ErrUnsafePath if others could tamper with the file; ErrVersion if
-// a newer program wrote it; ctx.Err() if ctx is done before the store is open.
+// no file can be trusted (both are left as they are); a *BusyError if it is to be held exclusively
+// and another process has it for longer than Options.Wait; ErrUnsafePath if others could tamper with
+// the file; ErrVersion if a newer program wrote it; ErrInvalid if it is to be both exclusive and
+// read-only; ctx.Err() if ctx is done before the store is open.
 func Open(ctx context.Context, path string, options *Options) (*Store, error) {
 	directoryPath, name, err := locate(path)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{path: filepath.Join(directoryPath, name), options: options.orDefault()}
+	s := &Store{path: filepath.Join(directoryPath, name), names: names(name), options: options.orDefault(), writer: make(chan struct{}, 1)}
+	s.ended, s.end = context.WithCancel(context.Background())
 	if err := s.open(ctx, directoryPath, name); err != nil {
 		return nil, fmt.Errorf("open store: %w", errors.Join(err, s.release()))
 	}
@@ -39,6 +47,9 @@ func (s *Store) open(ctx context.Context, directoryPath, name string) (err error
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if s.options.Exclusive && s.options.ReadOnly {
+		return fmt.Errorf("%w: Options.Exclusive and Options.ReadOnly", reservation.ErrInvalid)
+	}
 	s.directory, err = openDirectory(directoryPath, s.options.AllowNetworkFilesystem)
 	if errors.Is(err, fs.ErrNotExist) {
 		return missing(s.path)
@@ -47,15 +58,26 @@ func (s *Store) open(ctx context.Context, directoryPath, name string) (err error
 		return err
 	}
 	if s.options.ReadOnly {
-		return s.openReadOnly(ctx, names(name))
+		return s.openReadOnly(ctx)
 	}
 	if err := s.expectSomething(name); err != nil {
 		return err
 	}
-	if s.lock, err = acquireLock(ctx, s.directory, name, s.options.Wait); err != nil {
+	if s.lock, err = openLock(s.directory, name, s.options.Exclusive); err != nil {
 		return err
 	}
-	return s.recover(names(name))
+	if s.options.Exclusive {
+		return s.openExclusive(ctx)
+	}
+	return s.openShared(ctx)
+}
+
+func (s *Store) openExclusive(ctx context.Context) error {
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	s.authority.Store(true)
+	return s.recover()
 }
 
 func missing(path string) error {
@@ -65,7 +87,7 @@ func missing(path string) error {
 // expectSomething returns ErrMissing where neither a file of the store nor its lock file is, before
 // a lock file is made.
 func (s *Store) expectSomething(name string) error {
-	for _, name := range []string{name, name + copySuffix, name + lockSuffix} {
+	for _, name := range append(s.names[:], name+lockSuffix) {
 		if there, err := s.directory.exists(name); there || err != nil {
 			return err
 		}
@@ -191,30 +213,35 @@ func damageOf(findings [2]finding, path string) error {
 	return e
 }
 
-// recover reads both files, decides which counts and writes the other anew where it differs.
-func (s *Store) recover(names [2]string) error {
-	for _, name := range names { // left behind by a crash, never in use while we hold the lock
+// recover reads both files, decides which counts and writes the other anew where it differs. The
+// caller holds the lock.
+func (s *Store) recover() error {
+	for _, name := range s.names { // left behind by a crash, never in use while we hold the lock
 		if err := s.directory.remove(name + newSuffix); err != nil {
 			return err
 		}
 	}
-	findings, err := examine(s.directory, names, os.O_RDWR)
+	findings, err := examine(s.directory, s.names, os.O_RDWR)
 	if err != nil {
 		return err
 	}
 	s.copies = [2]*copyFile{findings[0].copy, findings[1].copy}
-	chosen, winner, err := decide(&findings, s.path, s.lock.initialised)
+	chosen, winner, err := decide(&findings, s.path, s.lock.holder.initialised)
 	if err != nil {
 		return err
 	}
+	if undone, err := s.undo(winner.header()); undone {
+		return err
+	}
+	s.failed = nil
 	for _, i := range []int{1 - chosen, chosen} {
 		reason, keep := disagreement(findings, i, winner.header())
 		if reason == "" {
 			continue
 		}
-		if err := s.repair(i, names[i], winner, reason, keep); err != nil {
+		if err := s.repair(i, s.names[i], winner, reason, keep); err != nil {
 			// The content is known, so it can be read; the next commit tries again.
-			s.failed = fmt.Errorf("repair %s: %w", s.directory.file(names[i]), err)
+			s.failed = fmt.Errorf("repair %s: %w", s.directory.file(s.names[i]), err)
 			s.options.Log.Error("store failed", "path", s.path, "error", s.failed)
 			break
 		}
@@ -222,7 +249,7 @@ func (s *Store) recover(names [2]string) error {
 	if err := s.lock.markInitialised(); err != nil && s.failed == nil {
 		s.failed = err
 	}
-	s.content.Store(winner)
+	s.publish(winner)
 	return nil
 }
 
@@ -282,7 +309,8 @@ func (s *Store) repair(i int, name string, c *content, reason string, keep bool)
 	if err := s.copies[i].remember(); err != nil {
 		return err
 	}
-	s.repairs = append(s.repairs, repair)
+	repairs := append(s.Repairs(), repair)
+	s.repairs.Store(&repairs)
 	s.options.Log.Warn("store file written anew", "path", repair.Path, "reason", reason, "quarantine", repair.Quarantine)
 	return nil
 }
@@ -331,8 +359,15 @@ func withLock(ctx context.Context, path string, options Options, make bool, f fu
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	lock, err := acquireLock(ctx, d, name, options.Wait)
+	lock, err := openLock(d, name, true)
 	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.close()) }()
+	if err := lock.take(ctx, options.Wait); err != nil {
+		if errors.Is(err, ErrBusy) {
+			err = lock.busy(d)
+		}
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
@@ -349,7 +384,7 @@ func createFiles(d *directory, lock *lockFile, name string, c *content) error {
 			return fmt.Errorf("%w: %s", ErrExist, d.file(name))
 		}
 	}
-	if lock.initialised {
+	if lock.holder.initialised {
 		return fmt.Errorf("%w: %s says that a store was made here, but its files have gone; restore a backup with berth store restore, or remove that file to start anew",
 			ErrExist, d.file(name+lockSuffix))
 	}

@@ -68,14 +68,14 @@ func TestCheck(t *testing.T) {
 
 func TestBackupAndRestore(t *testing.T) {
 	path := newStoreOf(t, "100-199")
-	s := openStore(t, path, nil)
+	s := openStore(t, path, &store.Options{Exclusive: true})
 	before, err := s.Load(t.Context())
 	require.NoError(t, err)
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	require.NoError(t, store.Backup(t.Context(), path, backup), "while the store is in use")
 	require.ErrorIs(t, store.Backup(t.Context(), path, backup), store.ErrExist)
 	require.NoError(t, putBlock(t, s, "200-299"))
-	require.ErrorIs(t, store.Restore(t.Context(), path, backup), store.ErrBusy, "a store in use is not pulled away")
+	require.ErrorIs(t, store.Restore(t.Context(), path, backup), store.ErrBusy, "a store that is held is not pulled away")
 	require.NoError(t, s.Close())
 
 	require.NoError(t, store.Restore(t.Context(), path, backup))
@@ -119,18 +119,24 @@ func TestRestoreDamagedBackup(t *testing.T) {
 	require.ErrorIs(t, store.Restore(t.Context(), path, t.TempDir()), store.ErrUnsafePath)
 }
 
-// A reader sees that the store was restored under it.
-func TestReaderSeesRestore(t *testing.T) {
+// Who looks, and who shares the store, sees that it was restored under it, and goes on.
+func TestRestoreUnderneath(t *testing.T) {
 	path := newStoreOf(t, "100-199")
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	require.NoError(t, store.Backup(t.Context(), path, backup))
 	s := openStore(t, path, nil)
 	require.NoError(t, putBlock(t, s, "200-299"))
-	require.NoError(t, s.Close())
+	stale, err := s.Revision(t.Context())
+	require.NoError(t, err)
 	looker := openStore(t, path, &store.Options{ReadOnly: true})
 	require.Len(t, ports(t, looker), 2)
 	require.NoError(t, store.Restore(t.Context(), path, backup))
-	require.Len(t, ports(t, looker), 1)
+	_, err = s.Commit(t.Context(), stale, []reservation.Edit{{Op: reservation.EditPut, Record: storetest.Record(pool.UDP, "300-399")}})
+	require.ErrorIs(t, err, reservation.ErrStale)
+	require.Equal(t, []string{"100-199"}, ports(t, looker))
+	require.Equal(t, []string{"100-199"}, ports(t, s))
+	require.NoError(t, putBlock(t, s, "200-249"))
+	require.Equal(t, []string{"100-199", "200-249"}, ports(t, looker))
 }
 
 func TestSalvageWhole(t *testing.T) {

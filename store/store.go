@@ -7,6 +7,10 @@
 // before bbolt maps the file, keeps two files with the same content of which either repairs the
 // other, never starts empty where a store was, and writes both files anew after an error.
 //
+// Any number of processes, and of Stores in each, work on one store at the same time. Each change is
+// a transaction under a lock that those who wait get in turn; whoever reads takes no lock. docs/concurrency.md
+// says how. [Options].Exclusive keeps all others from writing.
+//
 // The nouns: a [Store] is opened with [Open] and made with [Create]; a [Report] is what [Check]
 // saw; a [Salvaged] is what [Salvage] could still read of damaged files; a [DamageError] says what
 // is damaged, where, and what to do. docs/file-format.md describes the files.
@@ -20,25 +24,30 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/berthkit/berth/reservation"
 )
 
-// DefaultWait is how long Open waits for a store that another process holds, unless told otherwise.
+// DefaultWait is how long a store that another process holds is waited for, unless told otherwise.
 const DefaultWait = 2 * time.Second
 
 // Options says how to open or create a store. A nil *Options is the zero Options.
 type Options struct {
-	// Wait is how long to wait while another process holds the store. Zero means DefaultWait;
-	// negative means not at all.
+	// Wait is how long to wait while another process holds the store: at Open, and at each Commit of
+	// a shared store. Zero means DefaultWait; negative means not at all.
 	Wait time.Duration
 
-	// ReadOnly opens the store for looking: no lock is taken, so it works beside the process that
-	// holds the store, and nothing on disk is changed. Commit returns reservation.ErrDenied. False
-	// means to hold the store exclusively, for reading and writing.
+	// Exclusive holds the store from Open to Close, so that no other process can write to it; others
+	// may look, and are told who holds it. Open fails with a *BusyError if somebody has it already.
+	// False means to share it: others may write between any two commits of this store, which is then
+	// no longer at its base and returns reservation.ErrStale.
+	Exclusive bool
+
+	// ReadOnly opens the store for looking: no lock is taken, so it works beside whoever writes, and
+	// nothing on disk is changed. Commit returns reservation.ErrDenied. False means to open it for
+	// writing as well.
 	ReadOnly bool
 
 	// AllowNetworkFilesystem allows a store on NFS, SMB, FUSE and the like. There a lock may be no
@@ -54,23 +63,34 @@ type Options struct {
 }
 
 // A Store is an open store. It is safe for concurrent use.
+//
+// Lock order: writer, then the lock file, then view.mu.
 type Store struct {
-	path    string
-	options Options
-	content atomic.Pointer[content] // as of the last commit; nil when closed
-
-	mu        sync.Mutex // serialises commits and Close; held across disk writes, readers do not take it
+	path      string
+	names     [2]string // of both files
+	options   Options
 	directory *directory
-	lock      *lockFile    // nil when read-only
-	copies    [2]*copyFile // by the order of names; nil when read-only, or after a failure
-	watch     *watch       // nil unless read-only
-	failed    error        // why the files could not be written anew; nil while all is well
-	repairs   []Repair
+
+	content   atomic.Pointer[content] // as of the last commit that this store knows of; nil when closed
+	authority atomic.Bool             // nobody else can write now, so content is the truth
+	view      *view                   // what a look at the disk is compared with; nil when exclusive
+	changes   changes                 // wakes those who watch
+	ended     context.Context         // done when Close begins
+	end       context.CancelFunc
+
+	// writer is held across disk writes by who commits or closes, and guards what follows. It is a
+	// channel so that a caller whose context ends can stop waiting for it.
+	writer  chan struct{}
+	lock    *lockFile    // nil when read-only
+	copies  [2]*copyFile // by the order of names; nil when read-only, after a failure, and where somebody else has written
+	kept    *keptTurn    // the lock is held on, for who was just told to try again
+	failed  error        // why the files could not be written anew; nil while all is well
+	repairs atomic.Pointer[[]Repair]
 }
 
 var _ reservation.Journal = (*Store)(nil)
 
-// A Repair tells what Open found wrong with one file and put right from the other.
+// A Repair tells what was found wrong with one file and put right from the other.
 type Repair struct {
 	Path       string // the file that was written anew
 	Reason     string // what was wrong with it
@@ -113,44 +133,38 @@ func names(name string) [2]string { return [2]string{name, name + copySuffix} }
 // Path returns the path that the store was opened with, made absolute.
 func (s *Store) Path() string { return s.path }
 
-// Repairs tells what Open put right. It is empty if both files were whole.
-func (s *Store) Repairs() []Repair { return slices.Clone(s.repairs) }
+// Repairs tells what this Store put right, at Open or, if it is shared, before a commit: what another
+// process left behind when it was killed in the middle of one. It is empty if both files were whole.
+func (s *Store) Repairs() []Repair {
+	if repairs := s.repairs.Load(); repairs != nil {
+		return slices.Clone(*repairs)
+	}
+	return nil
+}
 
-// Load returns everything that the store holds. It reads the disk only if the store was opened
-// read-only; otherwise it never waits, not even for a commit that is running.
+// Load returns everything that the store holds. It reads the disk only if somebody else has written
+// to it, and never waits for a commit.
 func (s *Store) Load(ctx context.Context) (*reservation.Image, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("load %s: %w", s.path, err)
 	}
-	now := s.content.Load()
-	if now == nil {
-		return nil, s.closedError()
-	}
-	if s.options.ReadOnly {
-		var err error
-		if now, err = s.refresh(ctx); err != nil {
-			return nil, err
-		}
+	now, err := s.look(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return now.image(), nil
 }
 
-// Revision returns the revision of the last commit. On a store that was opened read-only it looks
-// at the directory and the meta pages, which takes a few microseconds, and reads the store again if
-// they have changed.
+// Revision returns the revision of the last commit, made by anybody. Unless the store is held
+// exclusively it looks at the directory and the meta pages, which takes about a microsecond, and
+// reads the store again if they have changed.
 func (s *Store) Revision(ctx context.Context) (reservation.Revision, error) {
 	if err := ctx.Err(); err != nil {
 		return reservation.Revision{}, fmt.Errorf("revision of %s: %w", s.path, err)
 	}
-	now := s.content.Load()
-	if now == nil {
-		return reservation.Revision{}, s.closedError()
-	}
-	if s.options.ReadOnly {
-		var err error
-		if now, err = s.refresh(ctx); err != nil {
-			return reservation.Revision{}, err
-		}
+	now, err := s.look(ctx)
+	if err != nil {
+		return reservation.Revision{}, err
 	}
 	return now.revision, nil
 }
@@ -159,33 +173,66 @@ func (s *Store) closedError() error {
 	return fmt.Errorf("store %s: %w", s.path, reservation.ErrClosed)
 }
 
-// Close gives the store back. It waits for a commit that is running.
+// publish makes c what readers see. The caller holds the lock, or is about to open the store.
+func (s *Store) publish(c *content) {
+	if s.view == nil {
+		s.content.Store(c)
+	} else {
+		s.view.mu.Lock()
+		s.content.Store(c)
+		s.view.adopt(s.directory, s.copies[0])
+		s.view.mu.Unlock()
+	}
+	s.changes.announce()
+}
+
+// Close gives the store back. It ends the wait of a commit that waits for another process, and waits
+// for one that is being written.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.end()
+	s.writer <- struct{}{}
+	defer func() { <-s.writer }()
 	if s.content.Swap(nil) == nil {
 		return nil
 	}
+	s.changes.announce()
 	return s.release()
 }
 
 // release closes whatever is open.
 func (s *Store) release() error {
+	s.end()
+	held := s.authority.Swap(false)
+	if s.kept != nil {
+		s.kept.timer.Stop()
+		s.kept = nil
+	}
+	errs := []error{s.closeCopies()}
+	if s.view != nil {
+		s.view.mu.Lock()
+		errs = append(errs, s.view.close())
+		s.view.mu.Unlock()
+	}
+	if s.lock != nil {
+		if held {
+			errs = append(errs, s.lock.release())
+		}
+		errs = append(errs, s.lock.close())
+	}
+	if s.directory != nil {
+		errs = append(errs, s.directory.close())
+	}
+	return errors.Join(errs...)
+}
+
+// closeCopies closes both files. They are read and verified anew when they are needed.
+func (s *Store) closeCopies() error {
 	var errs []error
 	for i, c := range s.copies {
 		if c != nil {
 			errs = append(errs, c.close())
 			s.copies[i] = nil
 		}
-	}
-	if s.watch != nil {
-		errs = append(errs, s.watch.close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.release())
-	}
-	if s.directory != nil {
-		errs = append(errs, s.directory.close())
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"context"
+	"os"
+	"sync"
+)
+
+// A systemLock is one lock of the operating system: of one open file, exclusive, and ended by the
+// system with the process that has it, however that ends.
+//
+// The system queues who waits, so that nobody has to ask again and again, but a wait inside the
+// system cannot be given up. It happens in a goroutine of its own: who gives up leaves it behind,
+// the next one who wants the lock takes it over, and a lock that comes when nobody wants it any more
+// is given back at once.
+type systemLock struct {
+	file *os.File
+
+	mu      sync.Mutex // guards what follows; not held while the system waits
+	waiting bool       // a goroutine waits inside the system
+	wanted  chan error // gets the end of that wait; nil once nobody wants the lock
+	closed  bool       // the goroutine that waits is the last user of file
+}
+
+// try takes the lock if it is free.
+func (l *systemLock) try() (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting || l.closed {
+		return false, nil
+	}
+	return tryLock(l.file)
+}
+
+// take takes the lock, which the caller does not have. It gives up when ctx is done, with its cause.
+func (l *systemLock) take(ctx context.Context) error {
+	taken, err := l.want()
+	if taken == nil || err != nil {
+		return err
+	}
+	select {
+	case err := <-taken:
+		return err
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wanted == nil { // it came at the same moment
+		return <-taken
+	}
+	l.wanted = nil
+	return context.Cause(ctx)
+}
+
+// want takes the lock, if it is free, and returns no channel then. Otherwise the channel tells when
+// the lock has come.
+func (l *systemLock) want() (chan error, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, os.ErrClosed
+	}
+	if !l.waiting {
+		if taken, err := tryLock(l.file); taken || err != nil {
+			return nil, err
+		}
+		l.waiting = true
+		go l.wait()
+	}
+	l.wanted = make(chan error, 1)
+	return l.wanted, nil
+}
+
+func (l *systemLock) wait() {
+	err := waitLock(l.file)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting = false
+	switch {
+	case l.wanted != nil:
+		l.wanted <- err
+		l.wanted = nil
+	case err == nil:
+		_ = unlock(l.file)
+	}
+	if l.closed {
+		_ = l.file.Close()
+	}
+}
+
+func (l *systemLock) release() error { return unlock(l.file) }
+
+// close gives the lock back, if it is held, and the file. A wait that was left behind keeps the file
+// until it ends.
+func (l *systemLock) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	if l.closed = true; l.waiting {
+		return nil
+	}
+	return l.file.Close()
+}
