@@ -19,6 +19,7 @@ func (c *berth) Insert(r pool.Range)        { c.pool.Insert(r, owner(r.First()))
 func (c *berth) Delete(r pool.Range)        { c.pool.Delete(r) }
 func (c *berth) Overlaps(r pool.Range) bool { return c.pool.Overlaps(r) }
 func (c *berth) Clone() Core                { return &berth{c.pool.Clone()} }
+func (c *berth) Len() int                   { return c.pool.Len() }
 
 func (c *berth) Who(r pool.Range) (pool.Range, bool) {
 	block, _, ok := c.pool.FirstOverlap(r)

@@ -151,15 +151,15 @@ func (d *duel) ask(c call) (got, want string) {
 // judgeWho returns a function that compares an answer to Who(r) with the right ones, of which there may be several.
 func (o *oracle) judgeWho(r pool.Range) func(block pool.Range, ok bool) (got, want string) {
 	return func(block pool.Range, ok bool) (got, want string) {
-		taken := o.overlaps(r)
+		overlaps := o.overlaps(r)
 		switch {
-		case !ok && !taken, ok && o.has(block) && block.Overlaps(r):
+		case !ok && !overlaps, ok && o.has(block) && block.Overlaps(r):
 			return "", ""
-		case !taken:
+		case !overlaps:
 			return describe(block, ok), describe(pool.Range{}, false)
 		}
 		for port := range r.Ports() {
-			if o.taken[port] {
+			if o.isTaken(port) {
 				return describe(block, ok), fmt.Sprintf("the block that has port %d", port)
 			}
 		}

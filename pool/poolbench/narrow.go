@@ -8,7 +8,7 @@ func (v *verification) narrow(fault *Fault) *Fault {
 	calls := v.calls(fault.Step + 1)
 	before, last := calls[:fault.Step], calls[fault.Step]
 	changes := slices.DeleteFunc(slices.Clone(before), func(c call) bool { return !c.changes() })
-	n := narrowing{verification: v, budget: 20_000_000}
+	n := narrowing{verification: v, budget: 5_000_000}
 	for _, attempt := range [][]call{rebuild(before, last), append(changes, last), calls} {
 		made, found := n.replay(attempt)
 		if found == nil {

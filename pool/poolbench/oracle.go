@@ -1,6 +1,7 @@
 package poolbench
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -10,21 +11,27 @@ import (
 // An oracle is a core without any idea, so that it is right: whether each port is taken, and a list
 // of the blocks.
 type oracle struct {
-	taken  [pool.MaxPort + 1]bool
-	blocks []pool.Range // in no order
+	ports  [pool.MaxPort + 1]byte // taken or 0
+	blocks []pool.Range           // in no order
 	index  map[pool.Range]int
 }
+
+// taken is what stands for a taken port: bytes are searched fastest.
+const taken = 1
+
+var allTaken = bytes.Repeat([]byte{taken}, pool.MaxPort)
+var allFree = make([]byte, pool.MaxPort)
 
 func newOracle() *oracle { return &oracle{index: map[pool.Range]int{}} }
 
 func (o *oracle) clone() *oracle {
-	return &oracle{taken: o.taken, blocks: slices.Clone(o.blocks), index: maps.Clone(o.index)}
+	return &oracle{ports: o.ports, blocks: slices.Clone(o.blocks), index: maps.Clone(o.index)}
 }
 
 func (o *oracle) insert(r pool.Range) {
 	o.index[r] = len(o.blocks)
 	o.blocks = append(o.blocks, r)
-	o.mark(r, true)
+	copy(o.of(r), allTaken)
 }
 
 func (o *oracle) delete(r pool.Range) {
@@ -32,14 +39,11 @@ func (o *oracle) delete(r pool.Range) {
 	o.blocks[hole], o.index[last] = last, hole
 	o.blocks = o.blocks[:len(o.blocks)-1]
 	delete(o.index, r)
-	o.mark(r, false)
+	copy(o.of(r), allFree)
 }
 
-func (o *oracle) mark(r pool.Range, taken bool) {
-	for port := int(r.First()); port <= int(r.Last()); port++ {
-		o.taken[port] = taken
-	}
-}
+// of returns the ports of r.
+func (o *oracle) of(r pool.Range) []byte { return o.ports[r.First() : int(r.Last())+1] }
 
 // has reports whether r is a block.
 func (o *oracle) has(r pool.Range) bool {
@@ -47,21 +51,22 @@ func (o *oracle) has(r pool.Range) bool {
 	return found
 }
 
-func (o *oracle) overlaps(r pool.Range) bool {
-	return slices.Contains(o.taken[r.First():int(r.Last())+1], true)
-}
+// isTaken reports whether a port is.
+func (o *oracle) isTaken(port uint16) bool { return o.ports[port] == taken }
 
-// findFree counts free ports in a row.
+func (o *oracle) overlaps(r pool.Range) bool { return bytes.IndexByte(o.of(r), taken) >= 0 }
+
+// findFree tries each start, except those that a port is known to be in the way of.
 func (o *oracle) findFree(count int, within pool.Range, align int) (pool.Range, bool) {
-	free := 0
-	for port := int(within.First()); port <= int(within.Last()); port++ {
-		free++
-		if o.taken[port] {
-			free = 0
+	for first := int(within.First()); ; first++ {
+		first = (first + align - 1) / align * align
+		if first+count-1 > int(within.Last()) {
+			return pool.Range{}, false
 		}
-		if first := port - count + 1; free >= count && first%align == 0 {
+		obstacle := bytes.LastIndexByte(o.ports[first:first+count], taken)
+		if obstacle < 0 {
 			return span(first, count), true
 		}
+		first += obstacle
 	}
-	return pool.Range{}, false
 }

@@ -7,8 +7,9 @@ import (
 )
 
 func BenchmarkBerth(b *testing.B)       { poolbench.Run(b, poolbench.Berth) }
-func BenchmarkBitmap(b *testing.B)      { poolbench.Run(b, poolbench.Bitmap) }
+func BenchmarkSnapshots(b *testing.B)   { poolbench.Run(b, poolbench.Snapshots) }
+func BenchmarkPortSet(b *testing.B)     { poolbench.Run(b, poolbench.PortSet) }
 func BenchmarkBTree(b *testing.B)       { poolbench.Run(b, poolbench.BTree) }
+func BenchmarkBitmap(b *testing.B)      { poolbench.Run(b, poolbench.Bitmap) }
 func BenchmarkSortedSlice(b *testing.B) { poolbench.Run(b, poolbench.SortedSlice) }
-func BenchmarkPortSet(b *testing.B) { poolbench.Run(b, poolbench.PortSet) }
-func BenchmarkSnapshots(b *testing.B) { poolbench.Run(b, poolbench.Snapshots) }
+func BenchmarkList(b *testing.B)        { poolbench.Run(b, poolbench.List) }

@@ -20,7 +20,7 @@ type script struct {
 }
 
 // phaseCalls is how many calls are made of one kind of blocks.
-const phaseCalls = 10_000
+const phaseCalls = 15_000
 
 func newScript(seed uint64, core Core) *script {
 	_, checks := core.(Checker)
@@ -32,7 +32,7 @@ func (s *script) next(d *duel) call {
 	if s.left == 0 {
 		s.left = phaseCalls
 		s.width = [...]int{1, 3, 40, 600, pool.MaxPort}[s.random.IntN(5)]
-		s.grow = [...]int{30, 50, 60, 80}[s.random.IntN(4)]
+		s.grow = [...]int{0, 45, 60, 80, 95}[s.random.IntN(5)]
 	}
 	s.left--
 	if len(s.pending) > 0 {
@@ -87,7 +87,7 @@ func (s *script) change(c call, o *oracle) call {
 	c.method, c.r = methodInsert, s.place(o)
 	width := 0
 	for port := range c.r.Ports() {
-		if o.taken[port] {
+		if o.isTaken(port) {
 			break
 		}
 		width++

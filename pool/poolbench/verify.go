@@ -43,7 +43,7 @@ func (f *Fault) Error() string {
 		}
 		b.WriteString(strings.Join(history, ", "))
 	}
-	fmt.Fprintf(&b, " (seed %d, call %d)", f.Seed, f.Step)
+	fmt.Fprintf(&b, " (seed %d, call %d)", f.Seed, f.Step+1)
 	return b.String()
 }
 
