@@ -102,8 +102,13 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"sockets"},
-		ours:     []string{"reservation", "pool"},
-		reason:   "an adapter knows the engine and no other adapter; real sockets come from package net",
+		ours:     []string{"reservation", "pool", "sockets/hold"},
+		reason:   "an adapter knows the engine and no other adapter; real sockets come from package net, and from the held block where the port is held, for nobody else can hand it over",
+	},
+	{
+		packages: []string{"sockets/berthtest"},
+		ours:     []string{"reservation", "pool", "sockets", "sockets/hold", "sockets/inuse"},
+		reason:   "it gives tests bound sockets from an engine in memory: without a store, so that no test pulls bbolt in",
 	},
 	{
 		packages: []string{"reservation/system"},

@@ -56,3 +56,10 @@ func (h *Host) CheckInvariants() error {
 	}
 	return nil
 }
+
+// Watches returns how many watches are registered.
+func (h *Host) Watches() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.watches)
+}

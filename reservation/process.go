@@ -203,6 +203,9 @@ func (p *Process) end(ctx context.Context, want *block) error {
 	if err := p.admitAdministrator(checkRange(want.protocol, want.rng)); err != nil {
 		return err
 	}
+	if err := p.host.current(ctx); err != nil { // the block may be another host's
+		return err
+	}
 	return p.host.submit(ctx, p.host.deletion(want))
 }
 

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/sockets/hold"
 	"github.com/berthkit/berth/sockets/inuse"
 	"github.com/berthkit/berth/store"
 )
@@ -51,12 +53,13 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// A Computer is the reservation engine of this computer, seen by this process: a [reservation.API]
-// and a [reservation.Inspector]. It is safe for concurrent use.
+// A Computer is the reservation engine of this computer, seen by this process: a [reservation.API],
+// a [reservation.Inspector] and a [reservation.Watcher]. It is safe for concurrent use.
 type Computer struct {
 	reservation.API
 	reservation.Inspector
-	dynamic   dynamicPorts // nil on Windows' own reservations
+	dynamic   dynamicPorts        // nil on Windows' own reservations
+	watcher   reservation.Watcher // nil on Windows' own reservations
 	store     string
 	bootID    string
 	elevated  bool
@@ -116,6 +119,16 @@ func (c *Computer) IsElevated() bool { return c.elevated }
 // was opened to read the store and nobody had opened it to write since the computer started.
 func (c *Computer) HasTokens() bool { return c.hasTokens }
 
+// Watch implements [reservation.Watcher]. On Windows' own reservations it yields ErrUnsupported.
+func (c *Computer) Watch(ctx context.Context) iter.Seq2[reservation.Change, error] {
+	if c.watcher != nil {
+		return c.watcher.Watch(ctx)
+	}
+	return func(yield func(reservation.Change, error) bool) {
+		yield(reservation.Change{}, &reservation.Error{Op: "watch", Err: reservation.ErrUnsupported})
+	}
+}
+
 // Close ends this process's endpoints and runtime reservations and closes the store. A second Close
 // does nothing.
 func (c *Computer) Close() error { return c.close() }
@@ -129,6 +142,7 @@ func openEngine(ctx context.Context, path, bootID string, options *Options) (*Co
 	host, err := reservation.New(ctx, reservation.Config{
 		Journal: journal,
 		Ports:   inuse.New(),
+		Keeper:  newKeeper(),
 		BootID:  bootID,
 		Log:     options.Log,
 	})
@@ -140,12 +154,23 @@ func openEngine(ctx context.Context, path, bootID string, options *Options) (*Co
 		API:       process,
 		Inspector: process,
 		dynamic:   process,
+		watcher:   process,
 		store:     path,
 		bootID:    bootID,
 		elevated:  elevated,
 		hasTokens: host.HasTokens(),
 		close:     host.Close,
 	}, nil
+}
+
+// newKeeper returns what keeps the ports of runtime reservations: sockets that are bound to them. On
+// Windows, with a store of our own, they stay known to this process alone: who wants them kept from
+// everybody there uses Windows' own reservations, which is what Open does unless a store is named.
+func newKeeper() reservation.Keeper {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return hold.New()
 }
 
 func caller(elevated bool) reservation.Caller {
