@@ -4,39 +4,43 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
+	"path/filepath"
 
 	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/reservation/system"
 	"github.com/berthkit/berth/sockets"
-	"github.com/berthkit/berth/sockets/inuse"
 )
 
-// newHost returns the engine of a computer whose dynamic range is ports, on a journal without a disk:
-// runtime reservations need none. The rest is as package reservation/system wires it.
-func newHost(ctx context.Context, ports pool.Range) (*reservation.Host, error) {
-	return reservation.New(ctx, reservation.Config{
-		Journal: reservation.NewMemoryJournal(),
-		Ports:   inuse.New(),
-		BootID:  "berthbench",
-		Dynamic: map[reservation.Protocol]reservation.Range{reservation.UDP: ports},
-	})
+// storeName is the file below a job's directory where Berth keeps its reservations.
+const storeName = "berth.db"
+
+// openComputer returns this computer's engine as any program opens it, but on a store of its own.
+func openComputer(ctx context.Context, directory string) (*system.Computer, error) {
+	return system.Open(ctx, &system.Options{Store: filepath.Join(directory, storeName), BootID: "berthbench"})
 }
 
-func caller() reservation.Caller {
-	return reservation.Caller{PID: uint32(os.Getpid()), Elevated: true}
+// openPortComputer is openComputer with ports as the range that the engine chooses from.
+func openPortComputer(ctx context.Context, directory string, ports pool.Range) (*system.Computer, error) {
+	computer, err := openComputer(ctx, directory)
+	if err != nil {
+		return nil, err
+	}
+	if err := computer.SetDynamic(ctx, reservation.UDP, ports); err != nil {
+		return nil, errors.Join(err, computer.Close())
+	}
+	return computer, nil
 }
 
 // openBerthBlock gets a port as a reservation does: a block of one port is acquired, a socket bound
 // from it, and with the socket both end.
-func openBerthBlock(ctx context.Context, ports pool.Range) (*Source, error) {
-	host, err := newHost(ctx, ports)
+func openBerthBlock(ctx context.Context, directory string, ports pool.Range) (*Source, error) {
+	computer, err := openPortComputer(ctx, directory, ports)
 	if err != nil {
 		return nil, err
 	}
-	process := host.Process(caller())
 	get := func(ctx context.Context, chosen func(uint16)) (net.PacketConn, error) {
-		socket, err := sockets.Open(ctx, process, reservation.UDP)
+		socket, err := sockets.Open(ctx, computer, reservation.UDP)
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +50,7 @@ func openBerthBlock(ctx context.Context, ports pool.Range) (*Source, error) {
 		}
 		return conn, nil
 	}
-	return &Source{Get: get, Close: host.Close}, nil
+	return &Source{Get: get, Close: computer.Close}, nil
 }
 
 func bindFromBlock(ctx context.Context, socket *sockets.Socket, chosen func(uint16)) (net.PacketConn, error) {
@@ -66,12 +70,12 @@ func bindFromBlock(ctx context.Context, socket *sockets.Socket, chosen func(uint
 }
 
 // openBerthBind gets a port without a reservation: the engine chooses it from the dynamic range.
-func openBerthBind(ctx context.Context, ports pool.Range) (*Source, error) {
-	host, err := newHost(ctx, ports)
+func openBerthBind(ctx context.Context, directory string, ports pool.Range) (*Source, error) {
+	computer, err := openPortComputer(ctx, directory, ports)
 	if err != nil {
 		return nil, err
 	}
-	config := &sockets.ListenConfig{Process: host.Process(caller())}
+	config := &sockets.ListenConfig{Process: computer}
 	get := func(ctx context.Context, _ func(uint16)) (net.PacketConn, error) {
 		conn, err := config.ListenUDP(ctx, "udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
@@ -79,5 +83,5 @@ func openBerthBind(ctx context.Context, ports pool.Range) (*Source, error) {
 		}
 		return conn, nil
 	}
-	return &Source{Get: get, Close: host.Close}, nil
+	return &Source{Get: get, Close: computer.Close}, nil
 }

@@ -8,40 +8,37 @@ import (
 
 	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/reservation/system"
 	"github.com/berthkit/berth/store"
 )
 
 // A berthLedger is Berth's engine on its store. A record is a persistent reservation of one port,
 // with a label as long as the others' records are; creating it checks that it overlaps no other.
-type berthLedger struct {
-	host    *reservation.Host
-	process *reservation.Process
-}
+type berthLedger struct{ *system.Computer }
 
 func openBerthLedger(ctx context.Context, directory string) (ledger, error) {
-	path := filepath.Join(directory, "records.db")
-	if err := store.Create(ctx, path, nil); err != nil {
+	if err := createBaseRecords(ctx, filepath.Join(directory, storeName)); err != nil {
 		return nil, err
+	}
+	computer, err := openComputer(ctx, directory)
+	if err != nil {
+		return nil, err
+	}
+	return berthLedger{computer}, nil
+}
+
+// createBaseRecords makes a store with the base records, in one commit.
+func createBaseRecords(ctx context.Context, path string) error {
+	if err := store.Create(ctx, path, nil); err != nil {
+		return err
 	}
 	journal, err := store.Open(ctx, path, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := putBaseRecords(ctx, journal); err != nil {
-		return nil, errors.Join(err, journal.Close())
-	}
-	host, err := reservation.New(ctx, reservation.Config{Journal: journal, BootID: "berthbench"})
-	if err != nil {
-		return nil, errors.Join(err, journal.Close())
-	}
-	return &berthLedger{host: host, process: host.Process(caller())}, nil
-}
-
-// putBaseRecords writes the base records in one commit.
-func putBaseRecords(ctx context.Context, journal reservation.Journal) error {
 	revision, err := journal.Revision(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, journal.Close())
 	}
 	edits := make([]reservation.Edit, baseRecords)
 	for i := range edits {
@@ -56,7 +53,7 @@ func putBaseRecords(ctx context.Context, journal reservation.Journal) error {
 		}}
 	}
 	_, err = journal.Commit(ctx, revision, edits)
-	return err
+	return errors.Join(err, journal.Close())
 }
 
 // labelOf returns the bytes of a record as a label, which has no zero bytes.
@@ -70,18 +67,16 @@ func labelOf(number uint16) string {
 	return string(label)
 }
 
-func (l *berthLedger) Put(ctx context.Context, number uint16) error {
-	_, err := l.process.CreatePersistent(ctx, reservation.UDP, pool.RangeOf(number), labelOf(number))
+func (l berthLedger) Put(ctx context.Context, number uint16) error {
+	_, err := l.CreatePersistent(ctx, reservation.UDP, pool.RangeOf(number), labelOf(number))
 	return err
 }
 
-func (l *berthLedger) Delete(ctx context.Context, number uint16) error {
-	return l.process.DeletePersistent(ctx, reservation.UDP, pool.RangeOf(number))
+func (l berthLedger) Delete(ctx context.Context, number uint16) error {
+	return l.DeletePersistent(ctx, reservation.UDP, pool.RangeOf(number))
 }
 
-func (l *berthLedger) Count(ctx context.Context) (int, error) {
-	blocks, err := l.process.List(ctx, reservation.UDP)
+func (l berthLedger) Count(ctx context.Context) (int, error) {
+	blocks, err := l.List(ctx, reservation.UDP)
 	return len(blocks), err
 }
-
-func (l *berthLedger) Close() error { return l.host.Close() }

@@ -17,10 +17,7 @@ func diskJobs() []Job {
 		Blocks:      baseRecords,
 	}
 	var jobs []Job
-	for _, keeper := range keepers(Options{}) {
-		if keeper.diskless {
-			continue
-		}
+	for _, keeper := range keepers() {
 		jobs = append(jobs, Job{
 			Group:   groupMemory,
 			Work:    work,

@@ -50,9 +50,6 @@ type keeper struct {
 
 	// operations returns how many a sample of that many writers should make, for about 50 ms.
 	operations func(writers int) int
-
-	// diskless leaves it out of what is said about bytes on disk.
-	diskless bool
 }
 
 // perWriter returns a keeper's operations: at least alone altogether, and at least two by each.
@@ -65,8 +62,8 @@ func together(each int) func(int) int {
 	return func(writers int) int { return each * writers }
 }
 
-func keepers(options Options) []keeper {
-	all := []keeper{
+func keepers() []keeper {
+	return []keeper{
 		{name: "berth", properties: []string{"create and delete by turns through the engine", "flushes two copies, writers share flushes"}, open: openBerthLedger, operations: func(writers int) int { return max(64, 16*writers) }},
 		{name: "bbolt Update", properties: []string{"2 fdatasync each"}, open: openBoltUpdate, operations: perWriter(64)},
 		{name: "bbolt Batch, 1 ms", properties: []string{"writers share flushes, after a delay of 1 ms"}, open: openBoltBatch(time.Millisecond), operations: func(writers int) int { return max(32, 16*writers) }},
@@ -75,10 +72,6 @@ func keepers(options Options) []keeper {
 		{name: "SQLite WAL", properties: []string{"modernc.org/sqlite, synchronous=FULL, one connection"}, open: openSQLite("WAL"), operations: perWriter(64)},
 		{name: "SQLite", properties: []string{"modernc.org/sqlite, default journal, synchronous=FULL, one connection"}, open: openSQLite("DELETE"), operations: perWriter(20)},
 	}
-	if len(options.Podman) > 0 {
-		all = append(all, podmanKeeper(options.Podman))
-	}
-	return all
 }
 
 // durableJobs returns the jobs of group "durable-create".
@@ -90,7 +83,7 @@ func durableJobs(options Options) []Job {
 			Description: fmt.Sprintf("make a record of %d bytes durable, or its deletion, by turns, beside %d others", valueSize, baseRecords),
 			Goroutines:  writers,
 		}
-		for _, keeper := range keepers(options) {
+		for _, keeper := range keepers() {
 			operations := keeper.operations(writers)
 			if !options.Quick {
 				operations *= 2
@@ -105,6 +98,9 @@ func durableJobs(options Options) []Job {
 					return prepareDurable(ctx, directory, keeper, writers, operations)
 				},
 			})
+		}
+		if len(options.Podman) > 0 {
+			jobs = append(jobs, podmanJob(options, work))
 		}
 	}
 	return jobs

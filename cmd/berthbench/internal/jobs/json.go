@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-
-	"github.com/google/renameio/v2"
 )
 
 // A jsonLedger is a file of JSON that is written anew, beside the old one, and renamed over it.
@@ -33,7 +31,7 @@ func (l *jsonLedger) write() error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(l.path, data, 0o600)
+	return replaceFile(l.path, data)
 }
 
 func (l *jsonLedger) Put(_ context.Context, number uint16) error {

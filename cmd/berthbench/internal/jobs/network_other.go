@@ -3,7 +3,6 @@
 package jobs
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -11,8 +10,8 @@ import (
 	"github.com/berthkit/berth/pool"
 )
 
-var errNoNetwork = fmt.Errorf("%s gives a process no network of its own: %w", runtime.GOOS, errors.ErrUnsupported)
+func ownNetwork() (*syscall.SysProcAttr, error) {
+	return nil, fmt.Errorf("%w: %s has none for a process", errNoOwnNetwork, runtime.GOOS)
+}
 
-func ownNetwork() (*syscall.SysProcAttr, error) { return nil, errNoNetwork }
-
-func furnishNetwork(pool.Range) error { return errNoNetwork }
+func furnishNetwork(pool.Range) error { return errNoOwnNetwork }

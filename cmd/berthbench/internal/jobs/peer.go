@@ -13,8 +13,9 @@ type Peer struct {
 	Properties []string // what a fair reader must know
 	Draws      Draw     // where its ports come from
 
-	// Open makes the peer ready to give ports. If it draws from GivenPorts, ports are those.
-	Open func(ctx context.Context, ports pool.Range) (*Source, error)
+	// Open makes the peer ready to give ports. If it draws from GivenPorts, ports are those. The
+	// directory is empty and removed after the source was closed.
+	Open func(ctx context.Context, directory string, ports pool.Range) (*Source, error)
 }
 
 // A Draw says where a peer takes ports from, and so what "90 % full" means to it.

@@ -35,7 +35,7 @@ func peers(further []Peer) []Peer {
 	}, further...)
 }
 
-func openNet(context.Context, pool.Range) (*Source, error) {
+func openNet(context.Context, string, pool.Range) (*Source, error) {
 	return &Source{Get: func(context.Context, func(uint16)) (net.PacketConn, error) {
 		conn, err := listenLoopback(0)
 		if err != nil {
@@ -45,7 +45,7 @@ func openNet(context.Context, pool.Range) (*Source, error) {
 	}}, nil
 }
 
-func openReuseport(context.Context, pool.Range) (*Source, error) {
+func openReuseport(context.Context, string, pool.Range) (*Source, error) {
 	if !reuseport.Available() {
 		return nil, fmt.Errorf("reuseport is not available on %s", runtime.GOOS)
 	}
@@ -54,7 +54,7 @@ func openReuseport(context.Context, pool.Range) (*Source, error) {
 	}}, nil
 }
 
-func openPion(_ context.Context, ports pool.Range) (*Source, error) {
+func openPion(_ context.Context, _ string, ports pool.Range) (*Source, error) {
 	generator := &turn.RelayAddressGeneratorPortRange{
 		RelayAddress: net.IPv4(127, 0, 0, 1),
 		Address:      "127.0.0.1",
@@ -70,11 +70,11 @@ func openPion(_ context.Context, ports pool.Range) (*Source, error) {
 	}}, nil
 }
 
-func openPhayes(context.Context, pool.Range) (*Source, error) {
+func openPhayes(context.Context, string, pool.Range) (*Source, error) {
 	return &Source{Get: GetNumber(phayes.GetFreePort, nil)}, nil
 }
 
-func openPortal(context.Context, pool.Range) (*Source, error) {
+func openPortal(context.Context, string, pool.Range) (*Source, error) {
 	failure := new(fatal)
 	grabber := portal.New(failure)
 	return &Source{Get: GetNumber(func() (int, error) {
@@ -96,7 +96,7 @@ func (f *fatal) take() error {
 
 // openConsul lets freeport seize its block, which it does once for a process, and works out which one
 // it is.
-func openConsul(context.Context, pool.Range) (*Source, error) {
+func openConsul(context.Context, string, pool.Range) (*Source, error) {
 	ports, err := consulPorts()
 	if err != nil {
 		return nil, err

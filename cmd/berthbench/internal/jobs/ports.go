@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"syscall"
 
 	"github.com/berthkit/berth/cmd/berthbench/internal/result"
 )
@@ -49,8 +51,8 @@ func portJobs(options Options) []Job {
 				Subject:    peer.Name,
 				Unit:       unitTime,
 				Properties: slices.Clone(peer.Properties),
-				Prepare: func(ctx context.Context, _ string) (Measure, error) {
-					return preparePorts(ctx, options.Helper, peer, work, operations)
+				Prepare: func(ctx context.Context, directory string) (Measure, error) {
+					return preparePorts(ctx, directory, options.Helper, peer, work, operations)
 				},
 			})
 		}
@@ -61,25 +63,65 @@ func portJobs(options Options) []Job {
 // A portMeasure is a helper process in which a peer gets ports.
 type portMeasure struct {
 	helper     *child
+	directory  string
 	operations int
 }
 
-// preparePorts starts the helper, in a network of its own if the system gives one.
-func preparePorts(ctx context.Context, helper []string, peer Peer, work portWork, operations int) (Measure, error) {
-	settings := &portSettings{Peer: peer.Name, Work: work, Helper: helper}
-	if attributes, err := ownNetwork(); err == nil {
+// preparePorts starts a helper with a directory of its own below directory.
+func preparePorts(ctx context.Context, directory string, line []string, peer Peer, work portWork, operations int) (Measure, error) {
+	own, err := os.MkdirTemp(directory, "job-*")
+	if err != nil {
+		return nil, err
+	}
+	settings := &portSettings{Peer: peer.Name, Work: work, Helper: line, Directory: own}
+	helper, err := startPorts(ctx, settings, peer.Draws)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", peer.Name, err), os.RemoveAll(own))
+	}
+	return &portMeasure{helper: helper, directory: own, operations: operations}, nil
+}
+
+// startPorts starts a helper, in a network of its own if the system gives one.
+func startPorts(ctx context.Context, settings *portSettings, draws Draw) (*child, error) {
+	attributes, err := ownNetwork()
+	if err == nil {
 		settings.OwnNetwork = true
-		measure, err := startPorts(ctx, helper, attributes, settings, operations)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, errors.ErrUnsupported) {
-			return measure, err
+		var helper *child
+		helper, err = startPortHelper(ctx, attributes, settings)
+		if err == nil || !errors.Is(err, errNoOwnNetwork) {
+			return helper, err
 		}
 	}
-	if peer.Draws == EphemeralPorts && work.Fill > 0 {
-		return nil, fmt.Errorf("%s takes ports from where the kernel does, and that cannot be %d %% full here: a network of its own is not to be had: %w",
-			peer.Name, work.Fill, errors.ErrUnsupported)
+	if draws == EphemeralPorts && settings.Work.Fill > 0 {
+		return nil, fmt.Errorf("it takes ports from where the kernel does, and that cannot be made %d %% full: %w", settings.Work.Fill, err)
 	}
 	settings.OwnNetwork = false
-	return startPorts(ctx, helper, nil, settings, operations)
+	return startPortHelper(ctx, nil, settings)
+}
+
+// startPortHelper starts a helper and hands it its settings. The error wraps errNoOwnNetwork if the
+// attributes ask for a network and it cannot be had.
+func startPortHelper(ctx context.Context, attributes *syscall.SysProcAttr, settings *portSettings) (*child, error) {
+	line := settings.Helper
+	helper, err := startChild(append(line[:len(line):len(line)], rolePorts), attributes)
+	switch {
+	case err != nil && attributes != nil:
+		return nil, fmt.Errorf("%w: %w", errNoOwnNetwork, err)
+	case err != nil:
+		return nil, fmt.Errorf("start the helper: %w", err)
+	}
+	var answer portAnswer
+	err = helper.ask(ctx, portRequest{Settings: settings}, &answer)
+	if err == nil {
+		err = answer.err()
+	}
+	if answer.NoNetwork {
+		err = fmt.Errorf("%w: %w", errNoOwnNetwork, err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, helper.Close())
+	}
+	return helper, nil
 }
 
 // Sample lets the helper get some ports, one after the other.
@@ -94,4 +136,4 @@ func (m *portMeasure) Sample(ctx context.Context) (float64, int, int, error) {
 	return float64(answer.Nanoseconds) / float64(answer.Attempts), answer.Attempts, answer.Successes, nil
 }
 
-func (m *portMeasure) Close() error { return m.helper.Close() }
+func (m *portMeasure) Close() error { return errors.Join(m.helper.Close(), os.RemoveAll(m.directory)) }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/berthkit/berth/pool"
@@ -30,6 +29,7 @@ type portSettings struct {
 	Work       portWork `json:"work"`
 	OwnNetwork bool     `json:"ownNetwork"`
 	Helper     []string `json:"helper"` // command line, for the neighbour
+	Directory  string   `json:"directory"`
 }
 
 // A portRequest is a request to a helper of group "udp-port": Settings once, then operations.
@@ -45,29 +45,6 @@ type portAnswer struct {
 	Attempts    int    `json:"attempts"`
 	Successes   int    `json:"successes"`
 	Failure     string `json:"failure,omitempty"` // what the first attempt that failed said
-}
-
-// startPorts starts a helper and hands it its settings.
-func startPorts(ctx context.Context, line []string, attributes *syscall.SysProcAttr, settings *portSettings, operations int) (*portMeasure, error) {
-	helper, err := startChild(append(line[:len(line):len(line)], rolePorts), attributes)
-	if err != nil {
-		if attributes != nil {
-			return nil, fmt.Errorf("%w: %w", errNoOwnNetwork, err)
-		}
-		return nil, fmt.Errorf("start the helper: %w", err)
-	}
-	var answer portAnswer
-	err = helper.ask(ctx, portRequest{Settings: settings}, &answer)
-	if err == nil {
-		err = answer.err()
-	}
-	if answer.NoNetwork {
-		err = fmt.Errorf("%w: %w", errNoOwnNetwork, err)
-	}
-	if err != nil {
-		return nil, errors.Join(err, helper.Close())
-	}
-	return &portMeasure{helper: helper, operations: operations}, nil
 }
 
 // runPorts is the helper's own side.
@@ -122,7 +99,7 @@ func (s *scene) prepare(ctx context.Context, peers []Peer, settings *portSetting
 		return err
 	}
 	if peer.Draws == OwnPorts {
-		if s.source, err = peer.Open(ctx, pool.Range{}); err != nil {
+		if s.source, err = peer.Open(ctx, settings.Directory, pool.Range{}); err != nil {
 			return err
 		}
 		return s.fill(ctx, s.source.Ports, settings.Work.Fill)
@@ -136,7 +113,7 @@ func (s *scene) prepare(ctx context.Context, peers []Peer, settings *portSetting
 	if err := s.fill(ctx, ports, settings.Work.Fill); err != nil {
 		return err
 	}
-	s.source, err = peer.Open(ctx, ports)
+	s.source, err = peer.Open(ctx, settings.Directory, ports)
 	return err
 }
 
