@@ -103,6 +103,7 @@ func (s *Store) change(base reservation.Revision, edits []reservation.Edit) (non
 
 // write makes next durable. If that fails it puts the files back to what was before.
 func (s *Store) write(next *content, writes []write) error {
+	s.view.expect(next)
 	err := s.writeBoth(next.header(), writes)
 	if err == nil {
 		err = failpoint("before-memory", s.path)
@@ -113,14 +114,8 @@ func (s *Store) write(next *content, writes []write) error {
 	s.options.Log.Error("commit failed, writing new files", "path", s.path, "error", err)
 	failed := *s.content.Load()
 	failed.attempted = next.revision.Number
-	if s.view == nil {
-		s.content.Store(&failed)
-	} else {
-		s.view.mu.Lock()
-		s.content.Store(&failed)
-		s.view.ghost = next.header()
-		s.view.mu.Unlock()
-	}
+	s.content.Store(&failed)
+	s.view.distrust(next)
 	if _, rewriteErr := s.rewrite(&failed); rewriteErr != nil {
 		return fmt.Errorf("%w; the commit failed with: %w", rewriteErr, err)
 	}
@@ -157,6 +152,7 @@ func (s *Store) rewrite(c *content) (*content, error) {
 			c.abandon()
 		}
 	}
+	s.view.expect(&next)
 	s.failed = s.replaceBoth(&next)
 	if s.failed != nil {
 		s.options.Log.Error("store failed", "path", s.path, "error", s.failed)

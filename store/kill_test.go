@@ -35,12 +35,14 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(writerPath); path != "" {
-		if err := write(path); err != nil {
-			fmt.Println("error", err)
-			os.Exit(1)
+	for variable, program := range map[string]func(path string) error{writerPath: write, sharerPath: share} {
+		if path := os.Getenv(variable); path != "" {
+			if err := program(path); err != nil {
+				fmt.Println("error", err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

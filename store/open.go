@@ -76,7 +76,6 @@ func (s *Store) openExclusive(ctx context.Context) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
-	s.authority.Store(true)
 	return s.recover()
 }
 

@@ -71,17 +71,17 @@ type Store struct {
 	options   Options
 	directory *directory
 
-	content   atomic.Pointer[content] // as of the last commit that this store knows of; nil when closed
-	authority atomic.Bool             // nobody else can write now, so content is the truth
-	view      *view                   // what a look at the disk is compared with; nil when exclusive
-	changes   changes                 // wakes those who watch
-	ended     context.Context         // done when Close begins
-	end       context.CancelFunc
+	content atomic.Pointer[content] // as of the last commit that this store knows of; nil when closed
+	view    *view                   // what a look at the disk is compared with; nil when exclusive
+	changes changes                 // wakes those who watch
+	ended   context.Context         // done when Close begins
+	end     context.CancelFunc
 
 	// writer is held across disk writes by who commits or closes, and guards what follows. It is a
 	// channel so that a caller whose context ends can stop waiting for it.
 	writer  chan struct{}
 	lock    *lockFile    // nil when read-only
+	held    bool         // the lock is ours
 	copies  [2]*copyFile // by the order of names; nil when read-only, after a failure, and where somebody else has written
 	kept    *keptTurn    // the lock is held on, for who was just told to try again
 	failed  error        // why the files could not be written anew; nil while all is well
@@ -180,6 +180,7 @@ func (s *Store) publish(c *content) {
 	} else {
 		s.view.mu.Lock()
 		s.content.Store(c)
+		s.view.pending = nil
 		s.view.adopt(s.directory, s.copies[0])
 		s.view.mu.Unlock()
 	}
@@ -202,7 +203,6 @@ func (s *Store) Close() error {
 // release closes whatever is open.
 func (s *Store) release() error {
 	s.end()
-	held := s.authority.Swap(false)
 	if s.kept != nil {
 		s.kept.timer.Stop()
 		s.kept = nil
@@ -214,7 +214,7 @@ func (s *Store) release() error {
 		s.view.mu.Unlock()
 	}
 	if s.lock != nil {
-		if held {
+		if s.held {
 			errs = append(errs, s.lock.release())
 		}
 		errs = append(errs, s.lock.close())

@@ -67,7 +67,6 @@ func (s *Store) begin(ctx context.Context, base reservation.Revision) error {
 		s.finish()
 		return err
 	}
-	s.authority.Store(true)
 	return nil
 }
 
@@ -76,12 +75,13 @@ func (s *Store) finish() {
 	if s.options.Exclusive {
 		return
 	}
-	s.authority.Store(false)
+	s.view.expect(nil)
 	if !keepsDatabases || s.failed != nil || !s.unlockDatabases() {
 		if err := s.closeCopies(); err != nil {
 			s.options.Log.Warn("store file not closed", "path", s.path, "error", err)
 		}
 	}
+	s.held = false
 	if err := s.lock.release(); err != nil {
 		s.options.Log.Error("store lock not given back", "path", s.path, "error", err)
 	}
@@ -111,6 +111,7 @@ func (s *Store) take(ctx context.Context) error {
 	if errors.Is(err, ErrBusy) {
 		return s.lock.busy(s.directory)
 	}
+	s.held = err == nil
 	return err
 }
 
@@ -171,8 +172,9 @@ func (s *Store) undo(winner header) (undone bool, err error) {
 
 func (s *Store) openShared(ctx context.Context) error {
 	s.view = &view{names: s.names}
-	taken, err := s.lock.try()
-	if err == nil && !taken {
+	var err error
+	s.held, err = s.lock.try()
+	if err == nil && !s.held {
 		err = s.openBusy(ctx)
 		if s.content.Load() != nil {
 			return nil

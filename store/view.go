@@ -23,7 +23,9 @@ type view struct {
 	probe metaBytes  // its meta pages now
 	place place      // where the file is looked for
 	told  [2]string  // the damage that the log was told of
-	ghost header     // of a commit of ours that failed and may be in a file nevertheless
+
+	pending *content // what this store is writing now, while nobody else can; nil otherwise
+	ghost   header   // of a commit of ours that failed and may be in a file nevertheless
 }
 
 const (
@@ -51,7 +53,7 @@ func (s *Store) look(ctx context.Context) (*content, error) {
 	if now == nil {
 		return nil, s.closedError()
 	}
-	if s.view == nil || s.authority.Load() {
+	if s.view == nil {
 		return now, nil
 	}
 	s.view.mu.Lock()
@@ -59,8 +61,11 @@ func (s *Store) look(ctx context.Context) (*content, error) {
 	if now = s.content.Load(); now == nil {
 		return nil, s.closedError()
 	}
-	if s.authority.Load() || s.view.unchanged(s.directory) {
+	if s.view.unchanged(s.directory) {
 		return now, nil
+	}
+	if s.view.pending != nil {
+		return s.view.pending, nil
 	}
 	next, err := s.reread(ctx)
 	if err != nil {
@@ -157,6 +162,27 @@ func (s *Store) rereadBoth() (*content, error) {
 	// No file is watched: the next call reads again, since the damage may be repaired by then.
 	s.view.keep(nil, metaBytes{})
 	return now, nil
+}
+
+// expect makes c the content of files that have changed, until it is published. The caller holds the lock.
+// Others see a commit as soon as it is in a file; who asks this store must not see it later than they.
+func (w *view) expect(c *content) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pending = c
+}
+
+// distrust says that c, which may be in a file, was not committed.
+func (w *view) distrust(c *content) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ghost = c.header()
 }
 
 // keep remembers what was read from which file.
