@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,8 +23,8 @@ func printHelp(s *screen, cmd *cobra.Command) {
 	}
 	if cmd.HasAvailableSubCommands() {
 		heading(s, "Commands")
-		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() {
+		for _, sub := range inOrder(cmd.Commands()) {
+			if sub.IsAvailableCommand() || sub.Name() == "help" {
 				s.printf("  %s  %s\n", s.paint(cyan, padded(sub.Name(), 10)), sub.Short)
 			}
 		}
@@ -33,6 +34,14 @@ func printHelp(s *screen, cmd *cobra.Command) {
 		s.printf("\n%s\n", exitCodesHelp)
 		s.printf("\n%s\n", s.paint(faint, "More on a command: berthbench COMMAND --help"))
 	}
+}
+
+// inOrder returns commands in the order that help shows them in: what one does first, first.
+func inOrder(commands []*cobra.Command) []*cobra.Command {
+	order := []string{"run", "list", "verify", "compare", "plot", "completion", "help"}
+	return slices.SortedStableFunc(slices.Values(commands), func(a, b *cobra.Command) int {
+		return slices.Index(order, a.Name()) - slices.Index(order, b.Name())
+	})
 }
 
 func heading(s *screen, title string) {

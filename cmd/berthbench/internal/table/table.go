@@ -24,7 +24,7 @@ a percentage behind a ratio is how many attempts succeeded.`
 // Write prints the figures of a run in lines of at most width characters, as far as one column fits.
 func Write(w io.Writer, run *result.Run, width int) error {
 	var text strings.Builder
-	for _, panel := range panels(statistics.Contests(run.Figures)) {
+	for _, panel := range panels(run) {
 		for _, part := range panel.split(width) {
 			part.print(&text)
 			text.WriteByte('\n')
@@ -40,8 +40,9 @@ func Write(w io.Writer, run *result.Run, width int) error {
 
 // A panel is the contests that differ in one parameter alone.
 type panel struct {
-	title   string // what they have in common
-	note    string // the description of the work, if there is only one
+	title   string   // what they have in common
+	note    string   // the description of the work, if there is only one
+	others  []string // who could have taken part but for lack of a method or a system
 	columns []column
 }
 
@@ -50,12 +51,11 @@ type column struct {
 	contest statistics.Contest
 }
 
-// panels groups contests that differ in one parameter: the number of blocks where the name has one,
-// and else the first.
-func panels(contests []statistics.Contest) []*panel {
+// panels groups contests that differ in one parameter.
+func panels(run *result.Run) []*panel {
 	byTitle := make(map[string]*panel)
 	var all []*panel
-	for _, contest := range contests {
+	for _, contest := range statistics.Contests(run.Figures) {
 		head, rest := axis(contest.Work.Name)
 		title := strings.Join(append([]string{contest.Group}, rest...), "  ")
 		if contest.Unit != "ns/op" {
@@ -63,7 +63,7 @@ func panels(contests []statistics.Contest) []*panel {
 		}
 		p, known := byTitle[title]
 		if !known {
-			p = &panel{title: title, note: contest.Work.Description}
+			p = &panel{title: title, note: contest.Work.Description, others: others(run, contest.Group)}
 			byTitle[title] = p
 			all = append(all, p)
 		}
@@ -72,11 +72,34 @@ func panels(contests []statistics.Contest) []*panel {
 	return all
 }
 
-// axis divides the parts of a name into the one that columns differ in and the others.
+// axis divides the parts of a name into the one that columns differ in and the others: the number of
+// goroutines, else that of blocks, else the first.
 func axis(name string) (head string, rest []string) {
 	parts := strings.Split(name, "/")
-	at := max(0, slices.IndexFunc(parts, func(part string) bool { return strings.HasPrefix(part, "blocks=") }))
+	at := 0
+	for _, key := range []string{"blocks=", "goroutines="} {
+		if found := slices.IndexFunc(parts, func(part string) bool { return strings.HasPrefix(part, key) }); found >= 0 {
+			at = found
+		}
+	}
 	return parts[at], slices.Delete(slices.Clone(parts), at, at+1)
+}
+
+// others returns who is in a group, and, of a group of cores, who answers the question that every
+// core can answer: a reader who misses one of them shall see that it cannot do this.
+func others(run *result.Run, group string) []string {
+	const everyCore = "any"
+	ofCores := slices.ContainsFunc(run.Figures, func(f result.Figure) bool {
+		isCore := func(v result.Verdict) bool { return v.Core == f.Subject }
+		return f.Group == group && slices.ContainsFunc(run.Verified, isCore)
+	})
+	var names []string
+	for _, f := range run.Figures {
+		if (f.Group == group || ofCores && f.Group == everyCore) && !slices.Contains(names, f.Subject) {
+			names = append(names, f.Subject)
+		}
+	}
+	return names
 }
 
 // split returns the panel in parts that fit into lines of that width.
@@ -88,7 +111,7 @@ func (p *panel) split(width int) []*panel {
 	fit := max(1, (width-indent-names)/(cellWidth+gapWidth))
 	var parts []*panel
 	for columns := range slices.Chunk(p.columns, fit) {
-		parts = append(parts, &panel{title: p.title, note: p.note, columns: columns})
+		parts = append(parts, &panel{title: p.title, note: p.note, others: p.others, columns: columns})
 	}
 	return parts
 }
@@ -100,7 +123,7 @@ const (
 	cellWidth = 26
 )
 
-// subjects returns who takes part, the fastest over all columns first.
+// subjects returns who takes part, the fastest over all columns first, and then who does not.
 func (p *panel) subjects() []string {
 	type score struct {
 		ratios float64 // sum of the ratios' logarithms
@@ -127,6 +150,11 @@ func (p *panel) subjects() []string {
 			return s.ratios / float64(s.count)
 		}
 		return math.Inf(1)
+	}
+	for _, name := range p.others {
+		if _, known := scores[name]; !known {
+			names = append(names, name)
+		}
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(mean(a), mean(b)) })
 	return names
@@ -160,7 +188,7 @@ func (p *panel) print(w io.Writer) {
 func (c column) cell(subject string) string {
 	at := slices.IndexFunc(c.contest.Standings, func(s statistics.Standing) bool { return s.Figure.Subject == subject })
 	if at < 0 {
-		return "–"
+		return fmt.Sprintf("%9s", "–")
 	}
 	s := c.contest.Standings[at]
 	outlier, noise := " ", " "
