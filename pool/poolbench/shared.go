@@ -34,7 +34,7 @@ func sharing(blocks, width, goroutines, reads int) Workload {
 		Blocks: blocks, Width: width, Hit: 50, Goroutines: goroutines,
 		prepare: func(new func() Core, random *rand.Rand) func(n int) {
 			l := freshLayout(blocks, width)
-			s := &sharedCore{core: l.fill(new(), random), blocks: l.blocks, reads: reads}
+			s := &sharedCore{core: l.fill(new(), random), blocks: l.blocks, reads: int64(reads)}
 			_, s.lockless = s.core.(Sharer)
 			s.queries = l.queries(width, 50, random, uniform)
 			return func(n int) { s.askAll(n, goroutines) }
@@ -50,7 +50,8 @@ type sharedCore struct {
 	blocks   []pool.Range
 	next     int // block to replace next
 	queries  []pool.Range
-	reads    int // answers for each change
+	reads    int64        // answers for each change
+	answers  atomic.Int64 // so far
 	tally    atomic.Int64
 }
 
@@ -73,18 +74,22 @@ func (s *sharedCore) askAll(n, goroutines int) {
 	writer.Wait()
 }
 
-// ask asks n queries, and tells the writer after each s.reads of them. It waits if the writer is behind
-// by as many changes as there are goroutines, so the number of changes is the same for every core.
+// batch is how many answers a goroutine counts by itself.
+const batch = 100
+
+// ask asks n queries, and tells the writer when a change is due. It waits if the writer is behind by as
+// many changes as there are goroutines, so the number of changes is the same for every core.
 func (s *sharedCore) ask(start, n int, due chan<- struct{}) {
 	taken := 0
-	for first := 0; first < n; first += s.reads {
-		for i := first; i < min(n, first+s.reads); i++ {
-			query := s.queries[(start+i)%queryCount]
-			if s.overlaps(query) {
+	for first := 0; first < n; first += batch {
+		end := min(n, first+batch)
+		for i := first; i < end; i++ {
+			if s.overlaps(s.queries[(start+i)%queryCount]) {
 				taken++
 			}
 		}
-		if first+s.reads <= n {
+		answers := s.answers.Add(int64(end - first))
+		if answers/s.reads > (answers-int64(end-first))/s.reads {
 			due <- struct{}{}
 		}
 	}

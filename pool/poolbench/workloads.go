@@ -2,7 +2,6 @@ package poolbench
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 
 	"github.com/berthkit/berth/pool"
@@ -133,12 +132,3 @@ func fragmented(blocks, _ int, random *rand.Rand) layout {
 func nearlyFull(blocks, _ int, random *rand.Rand) layout {
 	return randomLayout(blocks, pool.MaxPort*99/100, random)
 }
-
-// TraceWorkloads reads a trace, in the format of package [trace], and returns the workloads that play
-// it: the whole of it, and, where it asks more than every core can answer, what is left of it without
-// searches, and with Overlaps in the place of Who. Name names them: "NAME", "NAME/ask=who",
-// "NAME/ask=any".
-//
-// A trace is played in a circle: what is left at its end is deleted, as operations that count. UDP and
-// TCP have a core each.
-func TraceWorkloads(name string, r io.Reader) ([]Workload, error) { return nil, nil }
