@@ -27,7 +27,9 @@ type Standing struct {
 	// without a sample, or where either median is not above 0.
 	Ratio float64
 
-	// Noise says that the difference from the fastest is below noise. It is false for the fastest.
+	// Noise says that the difference from the fastest is below noise. It is false for the fastest, and
+	// where there are fewer than four samples a side: so few cannot show noise. What is exact, such as
+	// the size of something, is measured once.
 	Noise bool
 }
 
@@ -70,7 +72,8 @@ func rank(standings []Standing) {
 	for i := range standings {
 		fastest, this := &standings[0], &standings[i]
 		this.Ratio = Ratio(this.Summary.Median, fastest.Summary.Median)
-		this.Noise = i > 0 && this.Summary.Count > 0 && !Differ(fastest.Figure.Samples, this.Figure.Samples)
+		enough := min(fastest.Summary.Count, this.Summary.Count) >= fewestSamples
+		this.Noise = i > 0 && enough && !Differ(fastest.Figure.Samples, this.Figure.Samples)
 	}
 }
 

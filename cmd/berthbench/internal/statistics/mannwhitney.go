@@ -15,6 +15,10 @@ func Differ(a, b []float64) bool {
 	return MannWhitney(a, b) < Significance
 }
 
+// fewestSamples is how many samples a side can differ at all: three a side that do not touch have a p
+// value of 0.1.
+const fewestSamples = 4
+
 // exactSamples is the number of samples up to which p is counted out; above it the normal
 // approximation is good to more digits than anybody reads.
 const exactSamples = 60

@@ -167,6 +167,7 @@ func TestContests(t *testing.T) {
 		figure(any2, "like fast", 10.5, 11.5, 12.5, 13.5, 13.9),
 		figure(any1, "alone", 5),
 		{Group: "any", Work: any1, Subject: "alone", Unit: "B/block", Samples: []float64{16}},
+		{Group: "any", Work: any1, Subject: "larger", Unit: "B/block", Samples: []float64{24}},
 	})
 	require.Len(t, contests, 3)
 
@@ -186,6 +187,8 @@ func TestContests(t *testing.T) {
 	require.True(t, math.IsNaN(contests[1].Standings[1].Ratio))
 	require.False(t, contests[1].Standings[1].Noise)
 	require.Equal(t, "B/block", contests[2].Unit)
+	require.Equal(t, 1.5, contests[2].Standings[1].Ratio)
+	require.False(t, contests[2].Standings[1].Noise, "one sample cannot show noise")
 
 	require.Empty(t, statistics.Contests(nil))
 }
