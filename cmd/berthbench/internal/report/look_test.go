@@ -1,0 +1,22 @@
+package report_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/berthkit/berth/cmd/berthbench/internal/report"
+)
+
+func TestLook(t *testing.T) {
+	dir := os.Getenv("LOOK")
+	if dir == "" {
+		t.Skip()
+	}
+	for _, p := range report.Plots(synthetic(1)) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, p.Name+".svg"), p.SVG, 0o644))
+		t.Log(p.Name, len(p.SVG), p.Title)
+	}
+}
