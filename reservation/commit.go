@@ -83,6 +83,7 @@ func (h *Host) submit(ctx context.Context, c *change) error {
 
 // commit carries a batch of changes to the journal and finishes each. The caller holds writer.
 func (h *Host) commit(ctx context.Context, batch []*change) {
+	stale := false
 	for len(batch) > 0 {
 		var admitted, refused []*change
 		var edits []Edit
@@ -98,6 +99,11 @@ func (h *Host) commit(ctx context.Context, batch []*change) {
 		}
 		h.mu.Unlock()
 		if len(admitted) == 0 {
+			if stale { // the journal may be keeping a turn for us
+				if _, err := h.journal.Commit(ctx, base, nil); err != nil && !errors.Is(err, ErrStale) {
+					h.log.Warn("a commit of nothing failed", "error", err)
+				}
+			}
 			finishAll(refused)
 			return
 		}
@@ -111,8 +117,10 @@ func (h *Host) commit(ctx context.Context, batch []*change) {
 		}
 		h.mu.Unlock()
 		if errors.Is(err, ErrStale) {
-			// Somebody else's commit came first. Theirs is progress, so this ends.
+			// Somebody else's commit came first. Theirs is progress, so this ends; and a journal that
+			// is shared by many may keep the next turn for us.
 			if err = h.reload(ctx); err == nil {
+				stale = true
 				continue
 			}
 		}

@@ -21,7 +21,9 @@ type Journal interface {
 
 	// Commit applies edits in order, all or none, durably, if the journal is still at base, and
 	// returns the new revision. It returns ErrStale, wrapped, if somebody else has committed since
-	// base; the caller loads, checks again and retries. It returns ErrInvalid if the result could
+	// base; the caller loads, checks again and commits again at once: with no edits, if none of its own
+	// are left, for a journal may keep the turn for it meanwhile. No edits are no commit: the revision
+	// stays. It returns ErrInvalid if the result could
 	// not be loaded (overlapping records, deletion of a record that is not there, and so on). After
 	// any error nothing has changed: a later Load shows the state before.
 	Commit(ctx context.Context, base Revision, edits []Edit) (Revision, error)

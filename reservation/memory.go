@@ -86,8 +86,11 @@ func (j *MemoryJournal) Commit(ctx context.Context, base Revision, edits []Edit)
 	c := j.content
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if base != c.image.Revision {
+	switch {
+	case base != c.image.Revision:
 		return Revision{}, ErrStale
+	case len(edits) == 0:
+		return base, nil
 	}
 	image, undo := c.image, []func(){}
 	for _, edit := range edits {
