@@ -62,27 +62,17 @@ var quickWork = regexp.MustCompile(strings.Join([]string{
 // memoryBlocks are the numbers of blocks that memory is measured at.
 var memoryBlocks = []int{10, 1000, 10_000}
 
-// allJobs returns the jobs that this build can do.
-func (inv *invocation) allJobs(quick bool) []jobs.Job {
-	options := jobs.Options{Quick: quick, Peers: inv.program.Peers, Podman: podman()}
+// allJobs returns the jobs that this build can do; podman is the program of cmd/berthbench/podman, if
+// it is to take part.
+func (inv *invocation) allJobs(quick bool, podman string) []jobs.Job {
+	options := jobs.Options{Quick: quick, Peers: inv.program.Peers}
+	if podman != "" {
+		options.Podman = []string{podman}
+	}
 	if program, err := os.Executable(); err == nil {
 		options.Helper = []string{program, helperCommand}
 	}
 	return jobs.All(options)
-}
-
-// podman returns the command line of the program of cmd/berthbench/podman if it stands beside this
-// one, where "go build" puts it for who wants it.
-func podman() []string {
-	program, err := os.Executable()
-	if err != nil {
-		return nil
-	}
-	beside := filepath.Join(filepath.Dir(program), "berthbench-podman"+filepath.Ext(program))
-	if _, err := os.Stat(beside); err != nil {
-		return nil
-	}
-	return []string{beside}
 }
 
 // workOf returns the workloads, those of a trace included.

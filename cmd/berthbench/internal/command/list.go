@@ -65,7 +65,7 @@ func (inv *invocation) list() listJSON {
 		name := work.String()
 		list.Work = append(list.Work, workJSON{name, work.Description, quickWork.MatchString(name)})
 	}
-	for _, job := range inv.allJobs(false) {
+	for _, job := range inv.allJobs(false, "") {
 		list.Jobs = append(list.Jobs, encodeJob(job))
 	}
 	return list

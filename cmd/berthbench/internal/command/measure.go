@@ -25,6 +25,7 @@ type measuring struct {
 	seed   uint64
 	output string
 	trace  string
+	podman string
 	format string
 }
 
@@ -58,6 +59,7 @@ Close other programs first.`,
 	flags.Uint64Var(&m.seed, "seed", 1, "the `number` that all work is drawn from")
 	flags.StringVar(&m.output, "output", "", "`folder` for the files, instead of a new one named for the time")
 	flags.StringVar(&m.trace, "trace", "", "play this `file`, which berth trace has recorded, as further work")
+	flags.StringVar(&m.podman, "podman", "", "measure Podman too: the `file` that cmd/berthbench/podman builds to")
 	flags.StringVar(&m.format, "format", formatTable, "what stdout gets, a `name`: table, json, csv, or go for benchstat")
 	return cmd
 }
@@ -106,7 +108,7 @@ func (inv *invocation) plan(cmd *cobra.Command, m measuring) (runner.Plan, error
 	if p.Work, err = choose(cmd, "work", work, poolbench.Workload.String); err != nil {
 		return p, err
 	}
-	if p.Jobs, err = choose(cmd, "jobs", inv.allJobs(m.quick), jobName); err != nil {
+	if p.Jobs, err = choose(cmd, "jobs", inv.allJobs(m.quick, m.podman), jobName); err != nil {
 		return p, err
 	}
 	if !cmd.Flags().Changed("work") {

@@ -14,7 +14,8 @@ type Contest struct {
 	Work  result.Work
 	Unit  string
 
-	// Standings has the lowest median first. Subjects without a usable sample come last, by name.
+	// Standings has the lowest median first, of those that are reliable; then those that are not,
+	// since an answer that fails is not fast. Subjects without a usable sample come last, by name.
 	Standings []Standing
 }
 
@@ -23,8 +24,12 @@ type Standing struct {
 	Figure  result.Figure
 	Summary Summary
 
-	// Ratio is the median over that of the fastest, so 1 or more. It is NaN where it means nothing:
-	// without a sample, or where either median is not above 0.
+	// Reliable says that at least 99 of 100 attempts succeeded, or that nothing could fail.
+	Reliable bool
+
+	// Ratio is the median over that of the fastest, the first of the standings. So it is 1 or more for
+	// the reliable if there are any. It is NaN where it means nothing: without a sample, or where
+	// either median is not above 0.
 	Ratio float64
 
 	// Noise says that the difference from the fastest is below noise. It is false for the fastest, and
@@ -51,7 +56,7 @@ func Contests(figures []result.Figure) []Contest {
 			places[k] = place
 			contests = append(contests, Contest{Group: figure.Group, Work: figure.Work, Unit: figure.Unit})
 		}
-		standing := Standing{Figure: figure, Summary: Summarize(figure.Samples)}
+		standing := Standing{Figure: figure, Summary: Summarize(figure.Samples), Reliable: reliable(figure)}
 		contests[place].Standings = append(contests[place].Standings, standing)
 	}
 	for _, contest := range contests {
@@ -64,7 +69,7 @@ func Contests(figures []result.Figure) []Contest {
 func rank(standings []Standing) {
 	slices.SortStableFunc(standings, func(a, b Standing) int {
 		return cmp.Or(
-			cmp.Compare(empty(a), empty(b)),
+			cmp.Compare(last(a), last(b)),
 			cmp.Compare(a.Summary.Median, b.Summary.Median),
 			cmp.Compare(a.Figure.Subject, b.Figure.Subject),
 		)
@@ -77,11 +82,19 @@ func rank(standings []Standing) {
 	}
 }
 
-func empty(s Standing) int {
-	if s.Summary.Count == 0 {
+// last is higher for what stands behind all with a lower one.
+func last(s Standing) int {
+	switch {
+	case s.Summary.Count == 0:
+		return 2
+	case !s.Reliable:
 		return 1
 	}
 	return 0
+}
+
+func reliable(f result.Figure) bool {
+	return f.Attempts == 0 || float64(f.Successes) >= 0.99*float64(f.Attempts)
 }
 
 // Ratio returns a over b, or NaN unless both are above 0.

@@ -193,6 +193,27 @@ func TestContests(t *testing.T) {
 	require.Empty(t, statistics.Contests(nil))
 }
 
+func TestUnreliableAreNotTheFastest(t *testing.T) {
+	figure := func(subject string, successes int, samples ...float64) result.Figure {
+		return result.Figure{Group: "udp-port", Subject: subject, Unit: "ns/op", Attempts: 1000, Successes: successes, Samples: samples}
+	}
+	standings := statistics.Contests([]result.Figure{
+		figure("fails", 10, 5, 5, 5, 5, 5),
+		figure("never measured", 0),
+		figure("slow", 1000, 40, 40, 40, 40, 40),
+		figure("fails once", 990, 20, 20, 20, 20, 20),
+		figure("fails too often", 989, 10, 10, 10, 10, 10),
+	})[0].Standings
+	var order []string
+	for _, s := range standings {
+		order = append(order, s.Figure.Subject)
+	}
+	require.Equal(t, []string{"fails once", "slow", "fails", "fails too often", "never measured"}, order)
+	require.True(t, standings[0].Reliable)
+	require.False(t, standings[2].Reliable)
+	require.Equal(t, 0.25, standings[2].Ratio)
+}
+
 func TestRatio(t *testing.T) {
 	require.Equal(t, 2.0, statistics.Ratio(6, 3))
 	for _, pair := range [][2]float64{{0, 1}, {1, 0}, {-1, 1}, {1, -1}, {math.NaN(), 1}, {1, math.NaN()}} {

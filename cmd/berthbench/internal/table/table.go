@@ -18,8 +18,8 @@ import (
 // Legend explains the marks of a table.
 const Legend = `Each cell is the median, the spread (half of the interquartile range), and the ratio to the fastest of
 its column. ~ differs from the fastest by less than noise (Mann-Whitney, p >= 0.05). ° has outliers, more
-than 1.5 interquartile ranges off. – cannot be done by this subject, or was not measured. Lower is better;
-a percentage behind a ratio is how many attempts succeeded.`
+than 1.5 interquartile ranges off. – cannot be done by this subject, or was not measured. Lower is better.
+A percentage behind a ratio is how many attempts succeeded; who fails more than one of 100 is not the fastest.`
 
 // Write prints the figures of a run in lines of at most width characters, as far as one column fits.
 func Write(w io.Writer, run *result.Run, width int) error {
@@ -126,8 +126,9 @@ const (
 // subjects returns who takes part, the fastest over all columns first, and then who does not.
 func (p *panel) subjects() []string {
 	type score struct {
-		ratios float64 // sum of the ratios' logarithms
-		count  int
+		ratios     float64 // sum of the ratios' logarithms
+		count      int
+		unreliable int // columns
 	}
 	scores := make(map[string]score)
 	var names []string
@@ -141,6 +142,9 @@ func (p *panel) subjects() []string {
 			if !math.IsNaN(standing.Ratio) {
 				s.ratios += math.Log(standing.Ratio)
 				s.count++
+			}
+			if !standing.Reliable {
+				s.unreliable++
 			}
 			scores[name] = s
 		}
@@ -156,7 +160,9 @@ func (p *panel) subjects() []string {
 			names = append(names, name)
 		}
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(mean(a), mean(b)) })
+	slices.SortStableFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(scores[a].unreliable, scores[b].unreliable), cmp.Compare(mean(a), mean(b)))
+	})
 	return names
 }
 
