@@ -10,14 +10,15 @@ import (
 // the ports in use. A block may be out of use and a port in use outside of every block; a search
 // avoids both. The zero Pool is empty and ready to use. A Pool must not be copied; use [Pool.Clone].
 //
-// "Is any port of this range in a block?" is answered by a bitmap, "who holds it?" by a B-tree of
-// the blocks by first port, and "where are count free ports?" by a [PortSet] of all that is taken.
-// All three always change together.
+// "Is any port of this range in a block?" is answered by a bitmap, "who holds it?" by an index of the
+// blocks by their ports, "which blocks, in order?" by a B-tree of them, and "where are count free
+// ports?" by a [PortSet] of all that is taken. All of these always change together.
 //
 // Any number of callers may read a Pool while nobody changes it, and one of them may clone it. A clone
 // is independent: it may be read while the original changes, and the other way round.
 type Pool[V any] struct {
 	tree   *btree.BTreeG[entry[V]] // nil until the first block
+	index  index[V]                // the same blocks by each of their ports
 	blocks bitmap                  // the ports of the blocks
 	inUse  bitmap                  // the ports marked in use
 	taken  PortSet                 // the ports of both
@@ -47,7 +48,9 @@ func (p *Pool[V]) Insert(r Range, v V) bool {
 	if p.tree == nil {
 		p.tree = btree.NewG(degree, precedes[V])
 	}
-	p.tree.ReplaceOrInsert(entry[V]{r, v})
+	e := entry[V]{r, v}
+	p.tree.ReplaceOrInsert(e)
+	p.index.insert(e)
 	p.blocks.fill(r)
 	p.taken.Add(r)
 	return true
@@ -55,18 +58,12 @@ func (p *Pool[V]) Insert(r Range, v V) bool {
 
 // Delete removes the block of exactly r and returns its value, and whether there was one.
 func (p *Pool[V]) Delete(r Range) (V, bool) {
-	var none V
-	if p.tree == nil {
-		return none, false
-	}
-	deleted, found := p.tree.Delete(entry[V]{block: r})
+	value, found := p.Get(r)
 	if !found {
-		return none, false
+		return value, false
 	}
-	if deleted.block != r { // a block that begins with r but does not end with it: put it back
-		p.tree.ReplaceOrInsert(deleted)
-		return none, false
-	}
+	p.tree.Delete(entry[V]{block: r})
+	p.index.delete(r.first)
 	p.blocks.empty(r)
 	p.taken.Remove(r)
 	if p.InUse(r) {
@@ -75,13 +72,13 @@ func (p *Pool[V]) Delete(r Range) (V, bool) {
 			return true
 		})
 	}
-	return deleted.value, true
+	return value, true
 }
 
 // Get returns the value of the block of exactly r, and whether there is one.
 func (p *Pool[V]) Get(r Range) (V, bool) {
-	if p.Overlaps(r) {
-		if found, ok := p.tree.Get(entry[V]{block: r}); ok && found.block == r {
+	if p.index.starts.overlaps(r.first, r.first) {
+		if found := p.index.get(r.first); found.block == r {
 			return found.value, true
 		}
 	}
@@ -91,28 +88,23 @@ func (p *Pool[V]) Get(r Range) (V, bool) {
 
 // At returns the block that port belongs to and its value, and whether there is one.
 func (p *Pool[V]) At(port uint16) (Range, V, bool) {
-	var covering entry[V]
-	if p.blocks.overlaps(port, port) {
-		p.tree.DescendLessOrEqual(entry[V]{block: Range{first: port}}, func(e entry[V]) bool {
-			covering = e
-			return false
-		})
-	}
-	return covering.block, covering.value, covering.block.IsValid()
+	return p.FirstOverlap(RangeOf(port))
 }
 
 // Overlaps reports whether any port of r belongs to a block. It looks at a handful of words,
 // whatever the width of r and the number of blocks, and allocates nothing.
 func (p *Pool[V]) Overlaps(r Range) bool { return p.blocks.overlaps(r.first, r.last) }
 
-// FirstOverlap returns the lowest block that has a port of r and its value, and whether there is one.
+// FirstOverlap returns the lowest block that has a port of r and its value, and whether there is
+// one. Like Overlaps it looks at a handful of words and allocates nothing.
 func (p *Pool[V]) FirstOverlap(r Range) (Range, V, bool) {
 	port, found := p.blocks.firstSet(r.first, r.last)
 	if !found {
 		var none V
 		return Range{}, none, false
 	}
-	return p.At(port)
+	e := p.index.at(port)
+	return e.block, e.value, true
 }
 
 // Overlapping yields the blocks that have a port of r, with their values, in ascending order. The
@@ -122,14 +114,11 @@ func (p *Pool[V]) Overlapping(r Range) iter.Seq2[Range, V] {
 }
 
 func (p *Pool[V]) overlapping(r Range, yield func(Range, V) bool) {
-	first, found := p.blocks.firstSet(r.first, r.last)
+	port, found := p.blocks.firstSet(r.first, r.last)
 	if !found {
 		return
 	}
-	if p.blocks.overlaps(first-1, first-1) { // else a block begins at first: no need to ask which
-		block, _, _ := p.At(first)
-		first = block.first
-	}
+	first, _ := p.index.starts.lastSet(port)
 	p.tree.AscendGreaterOrEqual(entry[V]{block: Range{first: first}}, func(e entry[V]) bool {
 		return e.block.first <= r.last && yield(e.block, e.value)
 	})
@@ -156,6 +145,7 @@ func (p *Pool[V]) Len() int {
 // other way round. It takes about a microsecond whatever the pool holds, since both share what they
 // hold until one of them changes it. Values are copied as they are: what a value points to is shared.
 func (p *Pool[V]) Clone() *Pool[V] {
+	p.index.share()
 	p.blocks.share()
 	p.inUse.share()
 	p.taken.share()

@@ -236,6 +236,9 @@ func checkPool[V any](t require.TestingT, p *Pool[V]) {
 			if int(e.block.first) <= last || e.block.last < e.block.first {
 				require.Failf(t, "blocks overlap or are out of order", "%s after port %d", e.block, last)
 			}
+			if !p.index.starts.overlaps(e.block.first, e.block.first) || p.index.get(e.block.first).block != e.block {
+				require.Failf(t, "a block is not in the index", "%s", e.block)
+			}
 			last = int(e.block.last)
 			count++
 			blocks.Add(e.block)
@@ -253,6 +256,8 @@ func checkPool[V any](t require.TestingT, p *Pool[V]) {
 	}
 	checkBitmap(t, &p.blocks)
 	checkBitmap(t, &p.inUse)
+	checkBitmap(t, &p.index.starts)
+	require.Equal(t, count, p.index.starts.length)
 	checkPortSet(t, &p.taken)
 }
 
