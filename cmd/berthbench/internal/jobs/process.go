@@ -72,14 +72,18 @@ func (c *child) ask(ctx context.Context, request, answer any) error {
 	if err == nil {
 		err = c.decoder.Decode(answer)
 	}
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		_ = c.Close() // so that its last words are complete
-		return fmt.Errorf("the helper process ended: %w: %s", err, c.last.String())
+	if err == nil {
+		return nil
 	}
-	return nil
+	_ = c.Close() // so that its last words are complete
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return fmt.Errorf("%s is no helper, it answered something else: %w", c.command.Path, err)
+	}
+	return fmt.Errorf("the helper process ended: %w: %s", err, c.last.String())
 }
 
 // Close ends the child and waits until it is gone. A second Close does nothing.
