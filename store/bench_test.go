@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -95,7 +96,7 @@ func BenchmarkCreate(b *testing.B) {
 	}
 	b.Run("by=store/files=2", func(b *testing.B) {
 		record := storetest.Record(pool.UDP, "50000-50099")
-		s := openStore(b, newStore(b), nil)
+		s := openStore(b, newStore(b), &store.Options{Exclusive: true})
 		revision, err := s.Revision(b.Context())
 		require.NoError(b, err)
 		for i := 0; b.Loop(); i++ {
@@ -107,6 +108,46 @@ func BenchmarkCreate(b *testing.B) {
 			require.NoError(b, err)
 		}
 	})
+}
+
+// BenchmarkShared is a durable commit of a store that is shared, though nobody else is there, beside one
+// that is held exclusively. The two take turns, a few commits each, and the medians of the turns are
+// reported; "x-exclusive" is their quotient, which the bar is about. The op is one turn of each.
+func BenchmarkShared(b *testing.B) {
+	const commits = 10 // in a turn
+	record := storetest.Record(pool.UDP, "50000-50099")
+	turn := func(s *store.Store) time.Duration {
+		start := time.Now()
+		for i := range commits {
+			op := reservation.EditPut
+			if i%2 == 1 {
+				op = reservation.EditDelete
+			}
+			revision, err := s.Revision(b.Context())
+			require.NoError(b, err)
+			_, err = s.Commit(b.Context(), revision, []reservation.Edit{{Op: op, Record: record}})
+			require.NoError(b, err)
+		}
+		return time.Since(start)
+	}
+	for _, n := range []int{0, 1000} {
+		b.Run(fmt.Sprintf("reservations=%d", n), func(b *testing.B) {
+			exclusive := openStore(b, newFilledStore(b, n), &store.Options{Exclusive: true})
+			shared := openStore(b, newFilledStore(b, n), nil)
+			var alone, together []time.Duration
+			for b.Loop() {
+				alone, together = append(alone, turn(exclusive)), append(together, turn(shared))
+			}
+			b.ReportMetric(float64(median(alone).Nanoseconds())/commits, "exclusive-ns/commit")
+			b.ReportMetric(float64(median(together).Nanoseconds())/commits, "shared-ns/commit")
+			b.ReportMetric(float64(median(together))/float64(median(alone)), "x-exclusive")
+		})
+	}
+}
+
+func median(durations []time.Duration) time.Duration {
+	slices.Sort(durations)
+	return durations[len(durations)/2]
 }
 
 func bareCommit(b *testing.B, db *bolt.DB, i int) {
@@ -185,10 +226,10 @@ func BenchmarkOpen(b *testing.B) {
 			require.NoError(b, db.Close())
 		}
 	})
-	for _, mode := range []string{"exclusive", "read-only"} {
+	for _, mode := range []string{"shared", "exclusive", "read-only"} {
 		b.Run("by=store/do=open/mode="+mode, func(b *testing.B) {
 			for b.Loop() {
-				s, err := store.Open(b.Context(), path, &store.Options{ReadOnly: mode == "read-only"})
+				s, err := store.Open(b.Context(), path, &store.Options{ReadOnly: mode == "read-only", Exclusive: mode == "exclusive"})
 				require.NoError(b, err)
 				require.NoError(b, s.Close())
 			}
@@ -208,9 +249,10 @@ func BenchmarkRevision(b *testing.B) {
 	path := newStore(b)
 	longAgo := time.Now().Add(-time.Hour) // a directory that changed a moment ago is looked at more closely
 	require.NoError(b, os.Chtimes(filepath.Dir(path), longAgo, longAgo))
-	for _, mode := range []string{"exclusive", "read-only"} {
+	for _, mode := range []string{"exclusive", "read-only", "shared"} {
 		b.Run("mode="+mode, func(b *testing.B) {
-			s := openStore(b, path, &store.Options{ReadOnly: mode == "read-only"})
+			s := openStore(b, path, &store.Options{ReadOnly: mode == "read-only", Exclusive: mode == "exclusive"})
+			require.NoError(b, os.Chtimes(filepath.Dir(path), longAgo, longAgo))
 			ctx := b.Context()
 			b.ReportAllocs()
 			for b.Loop() {

@@ -51,7 +51,7 @@ func (s *Store) commit(ctx context.Context, base reservation.Revision, edits []r
 	}
 	defer s.leave()
 	again := s.kept != nil
-	if err := s.begin(ctx, base); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return none, err
 	}
 	revision, err := s.change(base, edits)

@@ -31,7 +31,7 @@ const (
 // made here: a store that is missing then is damage and not a fresh start.
 type lockFile struct {
 	store       string // the path of the store, for messages
-	main, queue *systemLock
+	main, queue *patientLock
 	exclusive   bool   // the holder says in the text who it is
 	text        []byte // the text as it was read or written last
 	holder      holder // what it says
@@ -105,7 +105,7 @@ func openLock(d *directory, store string, exclusive bool) (*lockFile, error) {
 	if err != nil {
 		return nil, errors.Join(err, main.Close())
 	}
-	return &lockFile{store: d.file(store), main: &systemLock{file: main}, queue: &systemLock{file: queue}, exclusive: exclusive}, nil
+	return &lockFile{store: d.file(store), main: &patientLock{file: main, lock: &fileLock{main}}, queue: &patientLock{file: queue, lock: newQueueLock(queue)}, exclusive: exclusive}, nil
 }
 
 func openLockFile(d *directory, name string) (*os.File, error) {

@@ -298,28 +298,35 @@ func readCalls(lines *bufio.Reader, id int) (seen []porcupine.Operation, err err
 	}
 }
 
-// waits returns how long each call took that changed the store, sorted.
-func waits(history []porcupine.Operation) (waits []time.Duration) {
+// logWaits reports how long each call took that changed the store, and how many changes came before it: a
+// disk that stands still for a moment makes everybody wait, an unfair lock makes one wait for many.
+func logWaits(t testing.TB, history []porcupine.Operation) (worstToMean float64) {
+	var durations []time.Duration
+	var ends []int64
 	for _, operation := range history {
 		if c := operation.Input.(call); c.kind != "lookup" && c.result == "ok" {
-			waits = append(waits, time.Duration(c.end-c.start))
+			durations = append(durations, time.Duration(c.end-c.start))
+			ends = append(ends, c.end)
 		}
 	}
-	slices.Sort(waits)
-	return waits
-}
-
-func mean(durations []time.Duration) time.Duration {
+	slices.Sort(ends)
+	overtaken, most := 0, 0
+	for _, operation := range history {
+		if c := operation.Input.(call); c.kind != "lookup" && c.result == "ok" {
+			from, _ := slices.BinarySearch(ends, c.start)
+			to, _ := slices.BinarySearch(ends, c.end)
+			overtaken, most = overtaken+to-from, max(most, to-from)
+		}
+	}
+	slices.Sort(durations)
 	var sum time.Duration
 	for _, d := range durations {
 		sum += d
 	}
-	return sum / time.Duration(max(1, len(durations)))
-}
-
-func logWaits(t testing.TB, history []porcupine.Operation) {
-	waits := waits(history)
-	worst, mean := waits[len(waits)-1], mean(waits)
-	t.Logf("%d calls, %d of them commits: mean wait %v, median %v, 99 of 100 %v, worst %v, which is %.1f times the mean",
-		len(history), len(waits), mean, waits[len(waits)/2], waits[len(waits)*99/100], worst, float64(worst)/float64(mean))
+	commits := len(durations)
+	worst, mean := durations[commits-1], sum/time.Duration(commits)
+	t.Logf("%d calls, %d of them commits: mean wait %v, median %v, 99 of 100 %v, worst %v, %.1f times the mean",
+		len(history), commits, mean, durations[commits/2], durations[commits*99/100], worst, float64(worst)/float64(mean))
+	t.Logf("while one waited %.1f others committed on average, at most %d", float64(overtaken)/float64(commits), most)
+	return float64(worst) / float64(mean)
 }

@@ -47,8 +47,8 @@ func (s *Store) enter(ctx context.Context) error {
 
 func (s *Store) leave() { <-s.writer }
 
-// begin begins a transaction that is meant for a base. The writer calls it.
-func (s *Store) begin(ctx context.Context, base reservation.Revision) error {
+// begin begins a transaction. The writer calls it.
+func (s *Store) begin(ctx context.Context) error {
 	if s.options.Exclusive {
 		return nil
 	}
@@ -56,9 +56,6 @@ func (s *Store) begin(ctx context.Context, base reservation.Revision) error {
 		s.kept.timer.Stop()
 		s.kept = nil
 		return nil
-	}
-	if now, err := s.look(ctx); err == nil && now.revision != base {
-		return reservation.ErrStale // which takes no turn to find out
 	}
 	if err := s.take(ctx); err != nil {
 		return err
