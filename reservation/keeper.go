@@ -6,10 +6,11 @@ import "context"
 // only the callers of this engine respect them. Package sockets/hold has the one that does it with
 // real sockets. Implementations are safe for concurrent use.
 type Keeper interface {
-	// Keep takes every port of r, all or none, until the block that it returns is closed.
+	// Keep takes every port of r, all or none, until the block that it returns is closed. The engine
+	// holds no lock when it calls it.
 	//
 	// If somebody else has a port the error is an [*Error] that wraps [ErrInUse] and whose Range is
-	// that one port. If the system lacks what holding needs, file descriptors above all, it wraps
+	// that one port: the engine passes it over and goes on. Any other error ends the acquire. If the system lacks what holding needs, file descriptors above all, it wraps
 	// [ErrLimit] and nothing was taken.
 	Keep(ctx context.Context, protocol Protocol, r Range) (KeptBlock, error)
 }
@@ -23,6 +24,10 @@ type KeptBlock interface {
 
 // A KeptEndpoint is an [Endpoint] that may draw from a block that is kept. Who binds a real socket in
 // a [TryBind] asks it first: the port is not free for a plain bind then, and the block hands it over.
+//
+// Several sockets may be bound to one port of a block, at different addresses or sharing one by an
+// option: whether they may is for the system to say, as if the block were not kept (rule S4). So a
+// block hands over a port that it has handed over already, as long as the system lets it.
 type KeptEndpoint interface {
 	// Kept returns the block that the endpoint is associated with, nil if it is not associated or
 	// its block is not kept.

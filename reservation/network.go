@@ -68,12 +68,19 @@ type NetworkSocket interface {
 	Close() error
 }
 
+// A KeptSocket is a [NetworkSocket] that can be bound from a block which a [Keeper] keeps: its port is
+// not free for a plain bind.
+type KeptSocket interface {
+	// BindKept is Bind to a port of block, which hands it over and gets it back when the socket is closed.
+	BindKept(block KeptBlock, local netip.AddrPort) error
+}
+
 // BindSocket binds a socket and its endpoint together: the endpoint says which port it may be, the
 // network whether another socket has it. It returns the port. Errors are those of [Endpoint]'s Bind
 // and of [NetworkSocket]'s.
 func BindSocket(ctx context.Context, endpoint Endpoint, socket NetworkSocket, local netip.AddrPort) (uint16, error) {
 	return endpoint.Bind(ctx, local.Port(), func(port uint16) (uint16, error) {
-		err := socket.Bind(netip.AddrPortFrom(local.Addr(), port))
+		err := bindKept(endpoint, socket, netip.AddrPortFrom(local.Addr(), port))
 		switch {
 		case err == nil:
 			return socket.LocalAddress().Port(), nil
@@ -82,4 +89,16 @@ func BindSocket(ctx context.Context, endpoint Endpoint, socket NetworkSocket, lo
 		}
 		return 0, err
 	})
+}
+
+// bindKept binds the socket from the block that keeps its port, if there is one.
+func bindKept(endpoint Endpoint, socket NetworkSocket, local netip.AddrPort) error {
+	if drawing, may := endpoint.(KeptEndpoint); may {
+		if from, can := socket.(KeptSocket); can {
+			if block := drawing.Kept(); block != nil {
+				return from.BindKept(block, local)
+			}
+		}
+	}
+	return socket.Bind(local)
 }

@@ -113,6 +113,34 @@ func TestHeldPortsAreTakenAtTheSystem(t *testing.T) {
 	}
 }
 
+// Several sockets may have one port of a block where the system lets them (rule S4): at two addresses,
+// or at one address by an option of theirs. The port falls back to the block with the last of them.
+func TestOneHeldPortForSeveralSockets(t *testing.T) {
+	process, _, _ := newHoldingProcess(t)
+	_, held := acquire(t, process, pool.UDP, reservation.Request{Count: 1})
+	from := &sockets.ListenConfig{Process: process, Token: held.Token}
+	port := int(held.Range.First())
+	first, err := from.ListenUDP(t.Context(), "udp4", loopback(port))
+	require.NoError(t, err)
+	_, err = from.ListenUDP(t.Context(), "udp4", loopback(port))
+	require.ErrorIs(t, err, reservation.ErrInUse)
+	second, err := from.ListenUDP(t.Context(), "udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: port})
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
+	requireTaken(t, uint16(port), "127.0.0.1", "127.0.0.2")
+	client, err := net.DialUDP("udp4", nil, second.LocalAddr().(*net.UDPAddr))
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = client.Write([]byte("hello"))
+	require.NoError(t, err)
+	buffer := make([]byte, 16)
+	n, _, err := second.ReadFrom(buffer)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(buffer[:n]))
+	require.NoError(t, second.Close())
+	requireTaken(t, uint16(port), "127.0.0.1", "127.0.0.2")
+}
+
 func TestHeldTCPPortsAreHandedOver(t *testing.T) {
 	process, _, _ := newHoldingProcess(t)
 	owner, held := acquire(t, process, pool.TCP, reservation.Request{Count: 2})

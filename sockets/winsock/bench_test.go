@@ -58,5 +58,5 @@ func BenchmarkBind(b *testing.B) {
 		}
 	}
 	b.Run("simulated", func(b *testing.B) { bindAndClose(b, start(b, newMachine(b), machine.Plain)) })
-	b.Run("real", func(b *testing.B) { bindAndClose(b, startHere(b)) })
+	b.Run("real", func(b *testing.B) { bindAndClose(b, startHere(b, nil)) })
 }

@@ -267,9 +267,23 @@ func TestHandlesAreSafeForConcurrentUse(t *testing.T) {
 			})
 		}
 		all.Wait()
-		_, err := acquire(p, udp(t, p), 49152, 16384)
-		require.NoError(t, err, "the whole dynamic range is free again")
+		requireAllFree(t, p)
 	})
+}
+
+// requireAllFree fails unless the process could have the whole dynamic range, as far as it goes for
+// the engine. Where real sockets hold it strangers may stand in it, and it may be too many files.
+func requireAllFree(t *testing.T, p *winsock.Process) {
+	t.Helper()
+	_, err := acquire(p, udp(t, p), 49152, 16384)
+	var cause *reservation.Error
+	if errors.As(p.LastCause(), &cause) && cause.Conflict != nil && cause.Conflict.Socket != nil {
+		require.False(t, cause.Conflict.Socket.Ours, "%v", cause)
+		return
+	}
+	if !errors.Is(err, winsock.WSAEMFILE) {
+		require.NoError(t, err, "the whole dynamic range is free again")
+	}
 }
 
 func useAndClose(t *testing.T, p *winsock.Process) {

@@ -133,7 +133,7 @@ func TestRealStrangersAreFound(t *testing.T) {
 	if taken > 65500 {
 		t.Skipf("port %d leaves no room for a block", taken)
 	}
-	p := startHere(t)
+	p := startHere(t, nil)
 	held, err := acquire(p, udp(t, p), uint16(taken), 32)
 	require.NoError(t, err)
 	s := udp(t, p)
@@ -145,7 +145,7 @@ func TestRealStrangersAreFound(t *testing.T) {
 }
 
 func TestRealSocketsShareAPort(t *testing.T) {
-	p := startHere(t)
+	p := startHere(t, nil)
 	share := func() winsock.Handle {
 		s := udp(t, p)
 		require.NoError(t, p.SetsockoptInt(s, winsock.SOL_SOCKET, winsock.SO_REUSEADDR, 1))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/sockets/hold"
 )
 
 // RealNetwork returns the network of this computer: what is sent arrives. Its sockets are package
@@ -57,6 +58,7 @@ type realSocket struct {
 	tag     func(syscall.RawConn) error
 	local   netip.AddrPort
 	peer    netip.AddrPort
+	held    *hold.Block // keeps the socket's port when the socket does not; nil if nobody does
 	closed  bool
 }
 
@@ -107,6 +109,24 @@ func (s *realSocket) mayBindLocked() error {
 		return fmt.Errorf("%w: the socket is bound", reservation.ErrState)
 	}
 	return nil
+}
+
+// bindKeptLocked binds the socket, by way of bind, from the block that keeps its port. A block that
+// is not held by real sockets has nothing to hand over.
+func (s *realSocket) bindKeptLocked(block reservation.KeptBlock, bind func() error) error {
+	s.held, _ = block.(*hold.Block)
+	err := bind()
+	if err != nil {
+		s.held = nil
+	}
+	return err
+}
+
+// returnLocked has the block keep the socket's port again. What binds the port is closed afterwards.
+func (s *realSocket) returnLocked() {
+	if s.held != nil {
+		_ = s.held.Return(s.local.Port()) // fails where somebody else was faster, who then has the port
+	}
 }
 
 // networkLocked returns package net's name for the protocol, the family and the options.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"github.com/berthkit/berth/reservation"
 )
@@ -30,15 +31,36 @@ func (s *realTCP) Bind(local netip.AddrPort) error {
 	return s.bindLocked(local)
 }
 
+// BindKept implements [reservation.KeptSocket].
+func (s *realTCP) BindKept(block reservation.KeptBlock, local netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mayBindLocked(); err != nil {
+		return err
+	}
+	return s.bindKeptLocked(block, func() error { return s.bindLocked(local) })
+}
+
 func (s *realTCP) bindLocked(local netip.AddrPort) error {
-	config := net.ListenConfig{Control: s.controlLocked()}
-	listener, err := config.Listen(context.Background(), s.networkLocked("tcp"), local.String())
+	listener, err := s.listenLocked(local)
 	if err != nil {
 		return withCondition(err)
 	}
-	s.listener = listener.(*net.TCPListener)
+	s.listener = listener
 	s.local = s.shown(listener.Addr())
 	return nil
+}
+
+func (s *realTCP) listenLocked(local netip.AddrPort) (*net.TCPListener, error) {
+	if s.held != nil {
+		return s.held.ListenTCP(context.Background(), s.networkLocked("tcp"), net.TCPAddrFromAddrPort(local), s.controlLocked())
+	}
+	config := net.ListenConfig{Control: s.controlLocked()}
+	listener, err := config.Listen(context.Background(), s.networkLocked("tcp"), local.String())
+	if err != nil {
+		return nil, err
+	}
+	return listener.(*net.TCPListener), nil
 }
 
 // Connect implements [reservation.NetworkSocket].
@@ -81,16 +103,42 @@ func (s *realTCP) beginConnect(cancel context.CancelFunc) (dialer net.Dialer, ne
 	case !s.local.IsValid(), s.conn != nil, s.connects != nil, s.listening:
 		return dialer, "", fmt.Errorf("%w: the socket is not bound, or connects or listens already", reservation.ErrState)
 	}
-	local := net.TCPAddr{Port: int(s.local.Port())}
-	if ip := s.local.Addr(); !ip.IsUnspecified() {
-		local.IP, local.Zone = ip.AsSlice(), ip.Zone()
-	}
 	if s.listener != nil {
+		s.returnLocked()
 		_ = s.listener.Close()
 		s.listener = nil
 	}
 	s.connects = cancel
+	if s.held != nil {
+		return net.Dialer{Control: s.bindHeldLocked()}, s.networkLocked("tcp"), nil
+	}
+	local := net.TCPAddr{Port: int(s.local.Port())}
+	if ip := s.local.Addr(); !ip.IsUnspecified() {
+		local.IP, local.Zone = ip.AsSlice(), ip.Zone()
+	}
 	return net.Dialer{LocalAddr: &local, Control: s.controlLocked()}, s.networkLocked("tcp"), nil
+}
+
+// bindHeldLocked returns what prepares the system's socket for its connection: package net's dialer
+// would bind it plainly, but the port is held.
+func (s *realTCP) bindHeldLocked() func(network, address string, c syscall.RawConn) error {
+	prepare, held, local := s.controlLocked(), s.held, s.local
+	return func(network, address string, c syscall.RawConn) error {
+		if err := prepare(network, address, c); err != nil {
+			return err
+		}
+		from := local
+		switch ip := local.Addr(); {
+		case network != "tcp4":
+		case ip == netip.IPv6Unspecified():
+			from = netip.AddrPortFrom(netip.IPv4Unspecified(), local.Port())
+		default:
+			from = netip.AddrPortFrom(ip.Unmap(), local.Port())
+		}
+		var failed error
+		err := c.Control(func(fd uintptr) { failed = held.Bind(int(fd), from) })
+		return errors.Join(err, failed)
+	}
 }
 
 // Listen implements [reservation.NetworkSocket]. The system's own backlog counts.
@@ -196,6 +244,7 @@ func (s *realTCP) Close() error {
 	if s.connects != nil {
 		s.connects()
 	}
+	s.returnLocked()
 	var err error
 	if s.listener != nil {
 		err = s.listener.Close()

@@ -19,17 +19,39 @@ type realUDP struct {
 func (s *realUDP) Bind(local netip.AddrPort) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.bindLocked(local)
+}
+
+// BindKept implements [reservation.KeptSocket].
+func (s *realUDP) BindKept(block reservation.KeptBlock, local netip.AddrPort) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bindKeptLocked(block, func() error { return s.bindLocked(local) })
+}
+
+func (s *realUDP) bindLocked(local netip.AddrPort) error {
 	if err := s.mayBindLocked(); err != nil {
 		return err
+	}
+	conn, err := s.listenLocked(local)
+	if err != nil {
+		return withCondition(err)
+	}
+	s.conn = conn
+	s.local = s.shown(s.conn.LocalAddr())
+	return nil
+}
+
+func (s *realUDP) listenLocked(local netip.AddrPort) (*net.UDPConn, error) {
+	if s.held != nil {
+		return s.held.ListenUDP(context.Background(), s.networkLocked("udp"), net.UDPAddrFromAddrPort(local), s.controlLocked())
 	}
 	config := net.ListenConfig{Control: s.controlLocked()}
 	conn, err := config.ListenPacket(context.Background(), s.networkLocked("udp"), local.String())
 	if err != nil {
-		return withCondition(err)
+		return nil, err
 	}
-	s.conn = conn.(*net.UDPConn)
-	s.local = s.shown(s.conn.LocalAddr())
-	return nil
+	return conn.(*net.UDPConn), nil
 }
 
 // Connect implements [reservation.NetworkSocket]. What others than the peer send is dropped here,
@@ -134,5 +156,6 @@ func (s *realUDP) Close() error {
 	if s.conn == nil {
 		return nil
 	}
+	s.returnLocked()
 	return s.conn.Close()
 }

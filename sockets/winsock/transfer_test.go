@@ -14,21 +14,29 @@ import (
 
 	"github.com/berthkit/berth/reservation"
 	"github.com/berthkit/berth/reservation/machine"
+	"github.com/berthkit/berth/sockets/hold"
 	"github.com/berthkit/berth/sockets/winsock"
 )
 
-// onEachNetwork runs a test on the simulated network and on this computer's.
+// onEachNetwork runs a test on the simulated network and on this computer's, there with runtime
+// reservations that only the engine knows of, and with such that real sockets hold.
 func onEachNetwork(t *testing.T, test func(t *testing.T, p *winsock.Process)) {
 	t.Helper()
 	t.Run("simulated", func(t *testing.T) { test(t, start(t, newMachine(t), machine.Plain)) })
-	t.Run("real", func(t *testing.T) { test(t, startHere(t)) })
+	t.Run("real", func(t *testing.T) { test(t, startHere(t, nil)) })
+	t.Run("real and held", func(t *testing.T) {
+		if runtime.GOOS == "windows" {
+			t.Skip("Windows holds reservations itself")
+		}
+		test(t, startHere(t, hold.New()))
+	})
 }
 
-// startHere runs a program on this computer's network.
-func startHere(t testing.TB) *winsock.Process {
+// startHere runs a program on this computer's network. The keeper may be nil.
+func startHere(t testing.TB, keeper reservation.Keeper) *winsock.Process {
 	t.Helper()
 	host, err := reservation.New(context.Background(), reservation.Config{
-		Journal: reservation.NewMemoryJournal(), BootID: "test",
+		Journal: reservation.NewMemoryJournal(), BootID: "test", Keeper: keeper,
 	})
 	require.NoError(t, err)
 	p := winsock.New(host.Process(reservation.Caller{}), winsock.RealNetwork())
@@ -81,7 +89,7 @@ func TestDatagramArrives(t *testing.T) {
 
 // What is bound here is bound on this computer: package net reaches it.
 func TestDatagramArrivesFromAnotherLibrary(t *testing.T) {
-	p := startHere(t)
+	p := startHere(t, nil)
 	s := udp(t, p)
 	held, err := acquire(p, s, 0, 8)
 	require.NoError(t, err)
@@ -195,7 +203,7 @@ func TestStreamCarriesBothWays(t *testing.T) {
 }
 
 func TestShutdownEndsOneDirection(t *testing.T) {
-	p := startHere(t)
+	p := startHere(t, nil)
 	require.Equal(t, winsock.WSAENOTCONN, p.Shutdown(tcp(t, p), winsock.SHUT_WR))
 	listener, port := bound(t, p, tcp(t, p))
 	require.NoError(t, p.Listen(listener, 1))
