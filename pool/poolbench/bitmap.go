@@ -62,28 +62,48 @@ func (c *bitmap) Clone() Core {
 	return &clone
 }
 
-// FindFree goes from run to run, a word at a time.
+// FindFree goes from word to word, and into one only if the run may fit inside.
 func (c *bitmap) FindFree(count int, within pool.Range, align int) (pool.Range, bool) {
-	start := int(within.First())
-	for {
-		start = (start + align - 1) / align * align
-		if start+count-1 > int(within.Last()) {
-			return pool.Range{}, false
+	first, last := int(within.First()), int(within.Last())
+	start := first // every port from here to the word is free
+	for base := first &^ (wordBits - 1); base <= last; base += wordBits {
+		taken := c[base/wordBits]
+		if base < first {
+			taken |= 1<<(first-base) - 1
 		}
-		taken := c.next(start, 0)
-		if taken >= start+count {
-			return span(start, count), true
+		if taken == 0 {
+			continue
 		}
-		start = c.next(taken, ^uint64(0))
+		if end := min(base+bits.TrailingZeros64(taken), last+1); end-start >= count {
+			if found := alignUp(start, align); end-found >= count {
+				return span(found, count), true
+			}
+		}
+		for starts := startsOf(taken, count); starts != 0; starts &= starts - 1 {
+			if found := base + bits.TrailingZeros64(starts); found%align == 0 && found+count-1 <= last {
+				return span(found, count), true
+			}
+		}
+		start = base + wordBits - bits.LeadingZeros64(taken)
 	}
+	if found := alignUp(start, align); found+count-1 <= last {
+		return span(found, count), true
+	}
+	return pool.Range{}, false
 }
 
-// next returns the first port from start on whose bit is set after the words are xored with flip.
-func (c *bitmap) next(start int, flip uint64) int {
-	for port := start; port <= pool.MaxPort; port = (port/wordBits + 1) * wordBits {
-		if x := (c[port/wordBits] ^ flip) >> (port % wordBits); x != 0 {
-			return port + bits.TrailingZeros64(x)
-		}
+// startsOf returns the bits of a word, not all free, from which count bits on are free.
+func startsOf(taken uint64, count int) uint64 {
+	if count >= wordBits {
+		return 0
 	}
-	return pool.MaxPort + 1
+	starts := ^taken
+	for have := 1; have < count && starts != 0; {
+		more := min(have, count-have)
+		starts &= starts >> more
+		have += more
+	}
+	return starts
 }
+
+func alignUp(port, align int) int { return (port + align - 1) / align * align }

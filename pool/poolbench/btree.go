@@ -47,58 +47,42 @@ func (c *bTree) Who(r pool.Range) (block pool.Range, ok bool) {
 
 // FindFree walks over the blocks and tries each gap.
 func (c *bTree) FindFree(count int, within pool.Range, align int) (pool.Range, bool) {
-	search := newGapSearch(count, within, align)
-	search.from(c.before(within.First()))
-	c.tree.AscendGreaterOrEqual(from(within.First()), func(e entry) bool { return search.next(e.block) })
-	return search.result()
-}
-
-// before returns the last block that begins at port or before it, the zero Range if there is none.
-func (c *bTree) before(port uint16) (block pool.Range) {
-	c.tree.DescendLessOrEqual(from(port), func(e entry) bool {
-		block = e.block
+	search := gapSearch{count: count, align: align, start: int(within.First()), last: int(within.Last())}
+	c.tree.DescendLessOrEqual(from(within.First()), func(e entry) bool {
+		search.skip(e.block)
 		return false
 	})
-	return block
+	c.tree.AscendGreaterOrEqual(from(within.First()), func(e entry) bool {
+		if search.fitsBefore(e.block) {
+			return false
+		}
+		search.skip(e.block)
+		return search.start <= search.last
+	})
+	return search.result()
 }
 
 // A gapSearch goes from block to block, in ascending order, and stops where the run fits between two.
 type gapSearch struct {
 	count, align int
-	start        int // where the run would begin; every port from here to the next block is free
-	last         int // where it may end
+	start        int // every port from here to the next block is free
+	last         int // where the run may end
 }
 
-func newGapSearch(count int, within pool.Range, align int) *gapSearch {
-	s := &gapSearch{count: count, align: align, start: int(within.First()), last: int(within.Last())}
-	s.alignUp()
-	return s
+// fitsBefore reports whether the run fits between start and a block.
+func (s *gapSearch) fitsBefore(block pool.Range) bool {
+	end := int(block.First())
+	return end-s.start >= s.count && end-alignUp(s.start, s.align) >= s.count
 }
 
-func (s *gapSearch) alignUp() { s.start = (s.start + s.align - 1) / s.align * s.align }
+// skip goes on behind a block.
+func (s *gapSearch) skip(block pool.Range) { s.start = max(s.start, int(block.Last())+1) }
 
-// from says which block may reach into the search from below; the zero Range does not.
-func (s *gapSearch) from(block pool.Range) { s.skip(block) }
-
-// next looks at the gap before a block and reports whether the search goes on behind it.
-func (s *gapSearch) next(block pool.Range) bool {
-	if s.start+s.count <= int(block.First()) || s.start+s.count-1 > s.last {
-		return false
-	}
-	s.skip(block)
-	return true
-}
-
-func (s *gapSearch) skip(block pool.Range) {
-	if end := int(block.Last()) + 1; end > s.start {
-		s.start = end
-		s.alignUp()
-	}
-}
-
+// result returns the run that begins at start, if it may.
 func (s *gapSearch) result() (pool.Range, bool) {
-	if s.start+s.count-1 > s.last {
+	first := alignUp(s.start, s.align)
+	if first+s.count-1 > s.last {
 		return pool.Range{}, false
 	}
-	return span(s.start, s.count), true
+	return span(first, s.count), true
 }

@@ -51,13 +51,16 @@ func (c *sortedSlice) Who(r pool.Range) (pool.Range, bool) {
 func (c *sortedSlice) Clone() Core { return &sortedSlice{slices.Clone(c.entries)} }
 
 func (c *sortedSlice) FindFree(count int, within pool.Range, align int) (pool.Range, bool) {
-	search := newGapSearch(count, within, align)
+	search := gapSearch{count: count, align: align, start: int(within.First()), last: int(within.Last())}
 	i := c.search(within.First())
 	if i > 0 {
-		search.from(c.entries[i-1].block)
+		search.skip(c.entries[i-1].block)
 	}
-	for ; i < len(c.entries) && search.next(c.entries[i].block); i++ {
-		continue
+	for _, e := range c.entries[i:] {
+		if search.fitsBefore(e.block) || search.start > search.last {
+			break
+		}
+		search.skip(e.block)
 	}
 	return search.result()
 }
