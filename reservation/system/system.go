@@ -34,9 +34,8 @@ type Options struct {
 	// DefaultStorePath, or the reservations of Windows itself on Windows.
 	Store string
 
-	// ReadOnly leaves the store as it is and free for other programs to write: nothing is created,
-	// a missing store is an empty one, calls that would write return ErrDenied. Changes that others
-	// make are seen. Privileges stay those of the user: who may write the store may associate its tokens.
+	// ReadOnly leaves the store as it is: nothing is created, a missing store is an empty one, calls
+	// that would write return ErrDenied. Changes that others make are seen. Privileges stay those of the user: who may write the store may associate its tokens.
 	ReadOnly bool
 
 	// NoCreate makes a missing store an error, store.ErrMissing, where it would be created otherwise.
@@ -46,7 +45,8 @@ type Options struct {
 	// BootID returns. Another one than before begins a new boot, in which all tokens change.
 	BootID string
 
-	// Wait is how long to wait for a store that another program holds. 0 means the 2 seconds of package store.
+	// Wait is how long a call that writes, and Open, wait while other programs write the store. 0 means
+	// the 2 seconds of package store.
 	Wait time.Duration
 
 	// Log is told of repairs and other surprises. nil means nobody.
@@ -67,9 +67,12 @@ type Computer struct {
 	close     func() error
 }
 
-// Open returns this computer's engine. It creates the store, and the directory that it lies in, on
-// first use; any number of programs may be the first. Errors wrap those of package store, and
-// [ErrBootUnknown]; nothing stays open then.
+// Open returns this computer's engine. Any number of programs use one store at the same time, each
+// with an engine of its own: what one reserves the others respect at once. Runtime reservations are
+// held by real sockets, so that everybody respects them, and end with the program.
+//
+// Open creates the store, and the directory that it lies in, on first use; any number of programs
+// may be the first. Errors wrap those of package store, and [ErrBootUnknown]; nothing stays open then.
 func Open(ctx context.Context, options *Options) (*Computer, error) {
 	if options == nil {
 		options = new(Options)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -150,9 +152,67 @@ func TestReadingBesideAWriter(t *testing.T) {
 	require.NoError(t, endpoint.Close())
 	err = reader.DeletePersistent(t.Context(), reservation.UDP, block)
 	require.ErrorIs(t, err, reservation.ErrDenied)
+}
 
-	_, err = system.Open(t.Context(), &system.Options{BootID: "first", Wait: 1})
-	require.ErrorIs(t, err, store.ErrBusy)
+// Any number of programs write one store: each respects what the others reserved, and is told of it.
+func TestWritersShareTheStore(t *testing.T) {
+	newStore(t)
+	one, other := open(t, system.Options{}), open(t, system.Options{})
+	block := freeBlock(t, one, 10)
+	token, err := one.CreatePersistent(t.Context(), reservation.UDP, block, "")
+	require.NoError(t, err)
+	found, err := other.LookupPersistent(t.Context(), reservation.UDP, block)
+	require.NoError(t, err)
+	require.Equal(t, token, found)
+	_, err = other.CreatePersistent(t.Context(), reservation.UDP, block, "")
+	require.ErrorIs(t, err, reservation.ErrInUse)
+
+	var told []reservation.ChangeKind
+	for change, err := range other.Watch(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, block, change.Range)
+		if told = append(told, change.Kind); len(told) == 2 {
+			break
+		}
+		require.NoError(t, one.DeletePersistent(t.Context(), reservation.UDP, block))
+	}
+	require.Equal(t, []reservation.ChangeKind{reservation.BlockPresent, reservation.BlockRemoved}, told)
+}
+
+// On this computer a runtime reservation is known to everybody: to strangers, and to programs that
+// share the store.
+func TestRuntimeReservationsAreHeld(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("with a store of its own Berth holds no ports on Windows")
+	}
+	newStore(t)
+	one, other := open(t, system.Options{}), open(t, system.Options{})
+	endpoint, err := one.Open(t.Context(), reservation.UDP)
+	require.NoError(t, err)
+	held, err := endpoint.Acquire(t.Context(), reservation.Request{Count: 4, Align: 2})
+	require.NoError(t, err)
+	for port := range held.Range.Ports() {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)})
+		if err == nil {
+			conn.Close()
+		}
+		require.Error(t, err, "port %d", port)
+	}
+	stranger, err := other.Open(t.Context(), reservation.UDP)
+	require.NoError(t, err)
+	_, err = stranger.Acquire(t.Context(), reservation.Request{First: held.Range.First(), Count: 1})
+	require.ErrorIs(t, err, reservation.ErrInUse)
+	require.ErrorContains(t, err, strconv.Itoa(os.Getpid()), "who has it")
+	_, err = other.CreatePersistent(t.Context(), reservation.UDP, held.Range, "")
+	require.ErrorIs(t, err, reservation.ErrInUse)
+
+	require.NoError(t, endpoint.Close())
+	told, err := other.Explain(t.Context(), reservation.UDP, held.Range)
+	require.NoError(t, err)
+	for _, holder := range told.InUse { // somebody else may have been fast
+		require.NotEqual(t, uint32(os.Getpid()), holder.PID)
+	}
+	require.NoError(t, stranger.Close())
 }
 
 func TestRestartChangesTokens(t *testing.T) {
