@@ -16,15 +16,17 @@ import (
 // Modules from outside that the house builds on. Each is one more thing that users of the library
 // download and trust, so docs/decisions/0005-dependencies.md gives a reason for each.
 const (
-	btree   = "github.com/google/btree"
-	bbolt   = "go.etcd.io/bbolt"
-	system  = "golang.org/x/sys"
-	testify = "github.com/stretchr/testify"
-	rapid   = "pgregory.net/rapid"
-	cobra   = "github.com/spf13/cobra"
-	pflag   = "github.com/spf13/pflag"
-	term    = "golang.org/x/term"
-	tools   = "golang.org/x/tools"
+	btree     = "github.com/google/btree"
+	bbolt     = "go.etcd.io/bbolt"
+	system    = "golang.org/x/sys"
+	fsnotify  = "github.com/fsnotify/fsnotify"
+	testify   = "github.com/stretchr/testify"
+	rapid     = "pgregory.net/rapid"
+	porcupine = "github.com/anishathalye/porcupine"
+	cobra     = "github.com/spf13/cobra"
+	pflag     = "github.com/spf13/pflag"
+	term      = "golang.org/x/term"
+	tools     = "golang.org/x/tools"
 )
 
 // A layer says what the packages of one place may import.
@@ -69,7 +71,7 @@ var layers = []layer{
 	{
 		packages: []string{"store/..."},
 		ours:     []string{"reservation", "pool", "store/internal/..."},
-		modules:  []string{bbolt, system},
+		modules:  []string{bbolt, system, fsnotify},
 		reason:   "an adapter knows the engine and no other adapter, so that each can be replaced alone",
 	},
 	{
@@ -213,7 +215,7 @@ func testMayImport(imported string) bool {
 	if isStandard(imported) || strings.HasPrefix(imported, module+"/") {
 		return true
 	}
-	return slices.ContainsFunc([]string{testify, rapid, btree, bbolt, system, cobra}, func(name string) bool {
+	return slices.ContainsFunc([]string{testify, rapid, porcupine, btree, bbolt, system, cobra}, func(name string) bool {
 		return within(imported, name+"/...")
 	})
 }

@@ -16,7 +16,7 @@ import (
 // Commit applies the edits, all or none, to both files, and returns once both are on disk. It
 // refuses with reservation.ErrStale what was not made for the present revision, and with
 // reservation.ErrInvalid what could not be loaded again; nothing is written then. No edits are no
-// commit: the revision stays.
+// commit: the revision stays, and a turn that was kept ends.
 //
 // On a shared store it waits for its turn, up to Options.Wait, and then returns a *BusyError. Who was
 // refused as stale keeps the turn for a moment: a caller that loads and commits again at once is not
@@ -51,6 +51,13 @@ func (s *Store) commit(ctx context.Context, base reservation.Revision, edits []r
 	}
 	defer s.leave()
 	again := s.kept != nil
+	if len(edits) == 0 && !again {
+		now, err := s.look(ctx)
+		if err == nil && now.revision != base {
+			err = reservation.ErrStale
+		}
+		return base, err
+	}
 	if err := s.begin(ctx); err != nil {
 		return none, err
 	}

@@ -18,10 +18,10 @@ import (
 // replace a file that is mapped, and bbolt's own lock cannot be given back alone on Android.
 const keepsDatabases = runtime.GOOS != "windows" && runtime.GOOS != "android"
 
-// Who was refused as stale gets the lock for so long, to load and try again.
+// Who was refused as stale has the lock for so long at most, to load and commit again.
 const (
-	keptBase      = 2 * time.Millisecond
-	keptPerRecord = 500 * time.Nanosecond
+	keptBase      = 10 * time.Millisecond
+	keptPerRecord = time.Microsecond
 )
 
 // A keptTurn is the lock, held on after a commit that was refused as stale. Among many writers a base
