@@ -57,6 +57,7 @@ func Test(t *testing.T, empty func(t testing.TB) Medium) {
 		{"EditsInOrder", testEditsInOrder},
 		{"AllOrNothing", testAllOrNothing},
 		{"Stale", testStale},
+		{"NoEdits", testNoEdits},
 		{"RevisionsDiffer", testRevisionsDiffer},
 		{"RevisionAllocatesNothing", testRevisionAllocatesNothing},
 		{"Boots", testBoots},
@@ -66,6 +67,8 @@ func Test(t *testing.T, empty func(t testing.TB) Medium) {
 		{"Closed", testClosed},
 		{"Racing", testRacing},
 		{"SecondHandle", testSecondHandle},
+		{"RacingHandles", testRacingHandles},
+		{"Watch", testWatch},
 		{"Looking", testLooking},
 		{"Model", testModel},
 	}
@@ -425,24 +428,6 @@ func testRacing(t *testing.T, m Medium) {
 	}
 	group.Wait()
 	require.Len(t, load(t, reopened(t, m, j)).Records, writers*each)
-}
-
-// Two handles on one content see each other's commits and refuse each other's stale bases.
-func testSecondHandle(t *testing.T, m Medium) {
-	if !m.Shared {
-		t.Skip("this journal is held by one handle at a time")
-	}
-	a, b := open(t, m), open(t, m)
-	old := load(t, b).Revision
-	commit(t, a, put(pool.UDP, "100-199"))
-	requireSame(t, load(t, a), load(t, b))
-	_, err := b.Commit(t.Context(), old, []reservation.Edit{put(pool.UDP, "300-399")})
-	require.ErrorIs(t, err, reservation.ErrStale)
-	commit(t, b, put(pool.UDP, "200-299"))
-	requireSame(t, load(t, b), load(t, a))
-	require.NoError(t, a.Close())
-	commit(t, b, put(pool.UDP, "300-399"))
-	require.Len(t, load(t, b).Records, 3)
 }
 
 // A handle that only looks sees every commit once it is made, and changes nothing.
