@@ -72,7 +72,7 @@ func (m *podmanMeasure) Sample(ctx context.Context) (float64, int, int, error) {
 		err = answer.err()
 	}
 	if err == nil && answer.Records != baseRecords {
-		err = fmt.Errorf("Podman's file has %d ports and should have %d", answer.Records, baseRecords)
+		err = fmt.Errorf("the file of Podman has %d ports and should have %d", answer.Records, baseRecords)
 	}
 	if err != nil {
 		return 0, 0, 0, err
