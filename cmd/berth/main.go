@@ -6,17 +6,29 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/berthkit/berth/cmd/berth/internal/command"
+	"github.com/berthkit/berth/cmd/berth/internal/supervise"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if supervise.IsHelper(os.Args) {
+		os.Exit(supervise.RunHelper(os.Args))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), interrupts()...)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program the hard way
 	run := command.Run
 	if command.IsNetsh(os.Args[0]) {
 		run = command.RunNetsh
 	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// interrupts returns the signals that end a command. One that is ignored already stays so: whoever
+// started berth with it ignored, such as nohup or a shell for its background jobs, wants that.
+func interrupts() []os.Signal {
+	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	return slices.DeleteFunc(ending, signal.Ignored)
 }

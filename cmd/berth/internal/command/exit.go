@@ -43,7 +43,8 @@ var exitCodes = []struct {
 	{fs.ErrPermission, exitDenied},
 }
 
-// exitCode returns the exit code of an error, 0 for nil. The command netsh has exit codes of its own.
+// exitCode returns the exit code of an error, 0 for nil. The commands netsh and exec have exit codes of
+// their own.
 func exitCode(err error) int {
 	if err == nil {
 		return exitOK
@@ -51,6 +52,14 @@ func exitCode(err error) int {
 	var netshEnds *netshFailure
 	if errors.As(err, &netshEnds) {
 		return netsh.ExitCode(err)
+	}
+	var execEnds *execFailure
+	if errors.As(err, &execEnds) {
+		return execEnds.code()
+	}
+	var status programStatus
+	if errors.As(err, &status) {
+		return int(status)
 	}
 	for _, row := range exitCodes {
 		if errors.Is(err, row.condition) {

@@ -140,7 +140,7 @@ func withoutCondition(err error) string {
 	text := err.Error()
 	for _, condition := range []error{
 		reservation.ErrTokenStale, reservation.ErrInvalid, reservation.ErrDenied, reservation.ErrUnsupported,
-		store.ErrDamaged, reservation.ErrClosed, reservation.ErrNotFound, reservation.ErrExhausted, reservation.ErrInUse, reservation.ErrState,
+		store.ErrDamaged, reservation.ErrClosed, reservation.ErrNotFound, reservation.ErrExhausted, reservation.ErrInUse, reservation.ErrState, reservation.ErrLimit,
 	} {
 		if !errors.Is(err, condition) {
 			continue

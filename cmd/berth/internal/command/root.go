@@ -55,7 +55,7 @@ programs bind sockets from it by its token, and no other program that asks Berth
 	root.AddCommand(
 		newReserve(inv), newRelease(inv), newExclude(inv), newNetsh(inv),
 		newList(inv), newLookup(inv), newWhy(inv), newFind(inv),
-		newListen(inv), newSim(inv),
+		newListen(inv), newExec(inv), newSim(inv),
 		newStore(inv), newVersion(inv),
 	)
 	root.SetHelpCommand(newHelp())

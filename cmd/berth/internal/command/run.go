@@ -33,7 +33,8 @@ func (inv *invocation) finish(err error) int {
 	if err == nil && inv.stdout.err != nil {
 		err = fmt.Errorf("the command is done, but its output could not be written: %w", inv.stdout.err)
 	}
-	if err != nil {
+	var status programStatus
+	if err != nil && !errors.As(err, &status) {
 		inv.printFailure(err)
 	}
 	return exitCode(err)

@@ -1,0 +1,78 @@
+//go:build unix
+
+package supervise
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// forwarded lists the signals that are passed on to the program, and whether the terminal sends them
+// by itself to the program as well as to us.
+var forwarded = map[syscall.Signal]bool{
+	unix.SIGINT:   true,
+	unix.SIGQUIT:  true,
+	unix.SIGTSTP:  true,
+	unix.SIGWINCH: true,
+	unix.SIGTERM:  false,
+	unix.SIGHUP:   false,
+	unix.SIGUSR1:  false,
+	unix.SIGUSR2:  false,
+	unix.SIGCONT:  false, // twice does no harm
+}
+
+// A forwarding passes signals on until stop.
+type forwarding struct {
+	signals chan os.Signal
+	ended   chan struct{}
+}
+
+// forwardSignals passes the signals that this process gets on through send.
+//
+// The program stays in our process group, so that the terminal's job control reaches it: Ctrl-C, Ctrl-Z
+// and the like go to it without us. While we are in the terminal's foreground, such a signal is taken
+// for the terminal's and not sent once more; the system does not tell Go programs who sent it.
+func forwardSignals(send func(syscall.Signal)) *forwarding {
+	f := &forwarding{signals: make(chan os.Signal, 64), ended: make(chan struct{})}
+	for number := range forwarded {
+		// Who started us with a signal ignored, such as nohup, means the program.
+		if !signal.Ignored(number) {
+			signal.Notify(f.signals, number)
+		}
+	}
+	go func() {
+		defer close(f.ended)
+		for received := range f.signals {
+			number := received.(syscall.Signal)
+			fromTerminal := forwarded[number] && isForeground()
+			if !fromTerminal {
+				send(number)
+			}
+			if number == unix.SIGTSTP {
+				_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // the stop that we have intercepted
+			}
+		}
+	}()
+	return f
+}
+
+// stop ends the forwarding. Nothing is sent after it has returned.
+func (f *forwarding) stop() {
+	signal.Stop(f.signals)
+	close(f.signals)
+	<-f.ended
+}
+
+// isForeground reports whether this process is in the foreground of its terminal.
+func isForeground() bool {
+	terminal, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(terminal)
+	group, err := unix.IoctlGetInt(terminal, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
