@@ -28,7 +28,11 @@ import (
 // commits it, and acknowledges it afterwards. The pipe outlives it.
 const (
 	writerPath      = "BERTH_TEST_WRITER"
-	writerFailpoint = "BERTH_TEST_FAILPOINT" // point=n, with the build tag failpoints
+	writerShare     = "BERTH_TEST_WRITER_SHARE" // which share of the blocks is its own; all of them if it is empty
+	writerFailpoint = "BERTH_TEST_FAILPOINT"    // point=n, with the build tag failpoints
+
+	allBlocks   = 600
+	shareBlocks = 100 // of one of several writers
 
 	started = "started"
 	ready   = "ready"
@@ -69,18 +73,35 @@ func write(path string) error {
 	if err != nil {
 		return err
 	}
+	lowest, blocks := 0, allBlocks
+	if text := os.Getenv(writerShare); text != "" {
+		share, err := strconv.Atoi(text)
+		if err != nil {
+			return err
+		}
+		lowest, blocks = share*shareBlocks, shareBlocks
+	}
 	present := blocksOf(image)
 	fmt.Println(ready)
 	for revision := image.Revision; ; {
-		first := 1 + rand.IntN(600)*10
+		first := 1 + (lowest+rand.IntN(blocks))*10
 		edit := reservation.Edit{Op: reservation.EditPut, Record: storetest.Record(pool.UDP, fmt.Sprintf("%d+10", first))}
 		sign := "+"
 		if present[first] {
 			edit.Op, sign = reservation.EditDelete, "-"
 		}
 		fmt.Printf("%s%d\n", sign, first)
-		if revision, err = s.Commit(ctx, revision, []reservation.Edit{edit}); err != nil {
-			return err
+		for {
+			base := revision
+			if revision, err = s.Commit(ctx, base, []reservation.Edit{edit}); err == nil {
+				break
+			}
+			if errors.Is(err, reservation.ErrStale) { // another writer came first
+				revision, err = s.Revision(ctx)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		present[first] = !present[first]
 		fmt.Println("ok")
@@ -102,12 +123,7 @@ func blocksOf(image *reservation.Image) map[int]bool {
 // This proves atomicity and recovery. It proves no durability: the system writes a killed process's
 // pages all the same, so a writer that never flushes passes too. That takes power cuts.
 func TestKill(t *testing.T) {
-	kills := 100
-	if text := os.Getenv("BERTH_KILLS"); text != "" {
-		var err error
-		kills, err = strconv.Atoi(text)
-		require.NoError(t, err, "BERTH_KILLS")
-	}
+	kills := killsWanted(t, 100)
 	random := rand.New(rand.NewPCG(1, uint64(kills)))
 	acknowledged, undecided := 0, 0
 	for done := 0; done < kills; {
@@ -122,6 +138,18 @@ func TestKill(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills, %d edits acknowledged, %d in flight that turned out to be committed", kills, acknowledged, undecided)
+}
+
+// killsWanted returns how often BERTH_KILLS wants a writer killed.
+func killsWanted(t *testing.T, usually int) int {
+	t.Helper()
+	text := os.Getenv("BERTH_KILLS")
+	if text == "" {
+		return usually
+	}
+	kills, err := strconv.Atoi(text)
+	require.NoError(t, err, "BERTH_KILLS")
+	return kills
 }
 
 // A ledger is what a writer said before it was killed.
@@ -211,6 +239,15 @@ func (l ledger) settle(t *testing.T, path string, present map[int]bool) (committ
 		}
 		present[first] = got[first]
 	}
+	requireBlocks(t, present, got)
+	for _, repair := range s.Repairs() {
+		require.Empty(t, repair.Quarantine, "a kill damages nothing: %v", repair)
+	}
+	return committed
+}
+
+func requireBlocks(t *testing.T, present, got map[int]bool) {
+	t.Helper()
 	for first, there := range present {
 		require.Equal(t, there, got[first], "block at %d", first)
 		delete(got, first)
@@ -218,8 +255,4 @@ func (l ledger) settle(t *testing.T, path string, present map[int]bool) (committ
 	for first, there := range got {
 		require.False(t, there, "block at %d was never announced", first)
 	}
-	for _, repair := range s.Repairs() {
-		require.Empty(t, repair.Quarantine, "a kill damages nothing: %v", repair)
-	}
-	return committed
 }
