@@ -81,6 +81,12 @@ var layers = []layer{
 		reason:   "an adapter knows the engine and no other adapter, so that each can be replaced alone",
 	},
 	{
+		packages: []string{"reservation/record"},
+		ours:     []string{"reservation", "pool", "pool/poolbench/trace"},
+		without:  []string{"os/...", "net/...", "testing/..."},
+		reason:   "it stands between a program and whatever engine it has, and writes to a writer that it is given",
+	},
+	{
 		packages: []string{"reservation/win32"},
 		ours:     []string{"reservation", "pool"},
 		reason:   "the vocabulary of Windows is data that builds everywhere",
