@@ -68,8 +68,8 @@ func (s span) set(axis *plot.Axis, ticks []plot.Tick) {
 }
 
 // costTicks marks an axis of costs: powers of ten where there are many, steps of 1, 2 and 5 or finer
-// where the span is short. Labels have room beside each other.
-func (s span) costTicks(unit string) []plot.Tick {
+// where the span is short. No two are nearer than a share of the axis, so that labels have room.
+func (s span) costTicks(unit string, apart float64) []plot.Tick {
 	for _, steps := range [][]float64{
 		{1, 1.05, 1.1, 1.15, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2, 2.2, 2.4, 2.6, 2.8, 3, 3.2, 3.4, 3.6, 3.8, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5},
 		{1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9},
@@ -77,22 +77,20 @@ func (s span) costTicks(unit string) []plot.Tick {
 		{1, 2, 5},
 		{1, 3},
 	} {
-		if ticks := s.ticksAt(1, steps, unit); s.hasRoom(ticks) {
+		if ticks := s.ticksAt(1, steps, unit); s.hasRoom(ticks, apart) {
 			return ticks
 		}
 	}
 	for every := 1; ; every++ {
-		if ticks := s.ticksAt(every, []float64{1}, unit); s.hasRoom(ticks) {
+		if ticks := s.ticksAt(every, []float64{1}, unit); s.hasRoom(ticks, apart) {
 			return ticks
 		}
 	}
 }
 
-// hasRoom reports whether no two neighbours of the ticks are nearer than a tenth of the axis.
-func (s span) hasRoom(ticks []plot.Tick) bool {
-	const share = 0.1
+func (s span) hasRoom(ticks []plot.Tick, apart float64) bool {
 	for i := 1; i < len(ticks); i++ {
-		if math.Log(ticks[i].Value)-math.Log(ticks[i-1].Value) < share*(math.Log(s.high)-math.Log(s.low)) {
+		if math.Log(ticks[i].Value)-math.Log(ticks[i-1].Value) < apart*(math.Log(s.high)-math.Log(s.low)) {
 			return false
 		}
 	}

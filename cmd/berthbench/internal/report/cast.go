@@ -29,7 +29,9 @@ func casts(groups []group) []cast {
 	for i, g := range groups {
 		all[i].subjects = byImportance(g.contests)
 		all[i].leading = all[i].subjects[:min(maxHighlighted, len(all[i].subjects))]
-		leading[i] = all[i].leading
+		if g.hasLines() {
+			leading[i] = all[i].leading
+		}
 	}
 	run := looks(leading)
 	for i := range all {

@@ -68,7 +68,7 @@ func drawDots(dc, panel draw.Canvas, contest statistics.Contest, costs span, las
 	p.HideY()
 	p.Y.Padding = 0
 	p.Y.Min, p.Y.Max = -0.5, float64(len(contest.Standings))-0.5
-	ticks := costs.costTicks(contest.Unit)
+	ticks := costs.costTicks(contest.Unit, 0.1)
 	costs.set(&p.X, ticks)
 	p.X.Padding, p.X.LineStyle.Width, p.X.Tick.Length = 0, 0, 0
 	p.X.Tick.Label = aligned(lettering(labelSize, soft, false), -0.5, -1)

@@ -31,7 +31,7 @@ func linePlot(g group, f family, cast cast, foot string) Plot {
 	subtitle := joined(" · ", measured(f.unit)+", lower is better", caption(f.rest))
 	drawFrame(dc, title, subtitle, foot+" · whiskers: quartiles, rings: runs apart")
 
-	p := newPlot(f, f.valueSpan(), f.costs().padded(0.03))
+	p := newPlot(f, f.valueSpan(), f.costs().padded(0.03), 0.1)
 	for _, line := range lines {
 		p.Add(line)
 	}
@@ -45,11 +45,11 @@ func linePlot(g group, f family, cast cast, foot string) Plot {
 }
 
 // newPlot returns a plot with the axes of a family and a grid.
-func newPlot(f family, values, costs span) *plot.Plot {
+func newPlot(f family, values, costs span, apart float64) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = nil
 	values.padded(0.02).set(&p.X, countTicks(f.values()))
-	costs.set(&p.Y, costs.costTicks(f.unit))
+	costs.set(&p.Y, costs.costTicks(f.unit, apart))
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.LineStyle.Width = 0
 		axis.Padding = 4

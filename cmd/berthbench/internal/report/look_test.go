@@ -15,6 +15,7 @@ func TestLook(t *testing.T) {
 	if dir == "" {
 		t.Skip()
 	}
+	require.NoError(t, report.Write(dir, synthetic(1)))
 	for _, p := range report.Plots(synthetic(1)) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, p.Name+".svg"), p.SVG, 0o644))
 		t.Log(p.Name, len(p.SVG), p.Title)

@@ -72,7 +72,7 @@ func panels(families []family, cast cast, columns int) [][]*plot.Plot {
 		if i%columns == 0 {
 			rows = append(rows, make([]*plot.Plot, columns))
 		}
-		p := newPlot(f, values, costs[f.unit].padded(0.03))
+		p := newPlot(f, values, costs[f.unit].padded(0.03), 0.16)
 		for _, line := range seriesOf(f, cast) {
 			line.small = true
 			line.look.width = max(0.8, line.look.width*0.7)

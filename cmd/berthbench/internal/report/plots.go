@@ -38,8 +38,8 @@ func plotsOf(g group, cast cast, foot string) []Plot {
 	var plots []Plot
 	inLines := map[string]bool{} // contests by unit and name
 	for _, along := range dimensions {
-		all := families(g.contests, along)
-		if g.isJob || len(all) == 0 {
+		all := g.families(along)
+		if len(all) == 0 {
 			continue
 		}
 		plots = append(plots, linePlot(g, all[representative(all)], cast, foot))
@@ -91,6 +91,19 @@ type group struct {
 	about    string // one sentence
 	isJob    bool   // whole jobs, which can fail, are compared one by one
 	contests []statistics.Contest
+}
+
+// families returns what is drawn as lines along a dimension. Jobs are not.
+func (g group) families(along dimension) []family {
+	if g.isJob {
+		return nil
+	}
+	return families(g.contests, along)
+}
+
+// hasLines reports whether the group has a plot in which looks tell lines apart.
+func (g group) hasLines() bool {
+	return slices.ContainsFunc(dimensions, func(along dimension) bool { return len(g.families(along)) > 0 })
 }
 
 // heading joins the group's title and what is shown of it.

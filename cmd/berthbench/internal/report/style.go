@@ -98,11 +98,7 @@ func looks(groups [][]string) map[string]look {
 				next, most = subject, len(taken(beside[subject], places))
 			}
 		}
-		place, used := 0, taken(beside[next], places)
-		for used[place] {
-			place++
-		}
-		places[next] = place
+		places[next] = freePlace(taken(beside[next], places))
 	}
 	found := map[string]look{berth: lookOfBerth}
 	for subject, place := range places {
@@ -139,15 +135,33 @@ func neighbours(groups [][]string) map[string][]string {
 	return beside
 }
 
-// taken returns the places that subjects have.
-func taken(subjects []string, places map[string]int) map[int]bool {
-	used := map[int]bool{}
-	for _, subject := range subjects {
+// taken returns how often each place is beside a subject with these neighbours.
+func taken(neighbours []string, places map[string]int) map[int]int {
+	used := map[int]int{}
+	for _, subject := range neighbours {
 		if place, ok := places[subject]; ok {
-			used[place] = true
+			used[place]++
 		}
 	}
 	return used
+}
+
+// freePlace returns a place that is not used, with the hue that is used least.
+func freePlace(used map[int]int) int {
+	byHue := make([]int, len(hues))
+	for place, times := range used {
+		byHue[place%len(hues)] += times
+	}
+	place := 0
+	for hue, times := range byHue {
+		if times < byHue[place] {
+			place = hue
+		}
+	}
+	for used[place] > 0 {
+		place += len(hues)
+	}
+	return place
 }
 
 // A diamond is a filled square that stands on its corner.
