@@ -77,9 +77,10 @@ func otherProgram(t *testing.T, role string, args ...string) string {
 	return string(output)
 }
 
-// A listening is a berth listen that runs until stop.
+// A listening is a berth command that runs until stop.
 type listening struct {
-	lines  []string // the first lines of stdout
+	lines  []string // the lines of stdout so far
+	output *bufio.Scanner
 	cancel context.CancelFunc
 	done   chan int // receives the exit code
 	stderr strings.Builder
@@ -88,28 +89,42 @@ type listening struct {
 // listen starts berth listen and waits for that many lines of output.
 func listen(t *testing.T, lines int, args ...string) *listening {
 	t.Helper()
+	l := start(t, append([]string{"listen"}, args...)...)
+	l.read(t, lines)
+	return l
+}
+
+// start runs a berth command beside the test, which reads its output as it comes.
+func start(t *testing.T, args ...string) *listening {
+	t.Helper()
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &listening{cancel: cancel, done: make(chan int, 1)}
 	reader, writer := io.Pipe()
+	l := &listening{output: bufio.NewScanner(reader), cancel: cancel, done: make(chan int, 1)}
 	go func() {
-		code := Run(ctx, append([]string{"listen"}, args...), strings.NewReader(""), writer, &l.stderr)
+		code := Run(ctx, args, strings.NewReader(""), writer, &l.stderr)
 		writer.Close()
 		l.done <- code
 	}()
-	scanner := bufio.NewScanner(reader)
-	for range lines {
-		if !scanner.Scan() {
-			code := <-l.done
-			t.Fatalf("berth listen %v ended with %d: %s", args, code, l.stderr.String())
-		}
-		l.lines = append(l.lines, scanner.Text())
-	}
 	t.Cleanup(func() {
 		l.stop(t)
 		requireGoroutines(t, before)
 	})
 	return l
+}
+
+// read waits for that many further lines and returns the last of them.
+func (l *listening) read(t *testing.T, lines int) string {
+	t.Helper()
+	for range lines {
+		if !l.output.Scan() {
+			code := <-l.done
+			close(l.done)
+			t.Fatalf("the command ended with %d: %s", code, l.stderr.String())
+		}
+		l.lines = append(l.lines, l.output.Text())
+	}
+	return l.output.Text()
 }
 
 // requireGoroutines waits until no more than want goroutines are left.

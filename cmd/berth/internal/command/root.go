@@ -54,7 +54,7 @@ programs bind sockets from it by its token, and no other program that asks Berth
 	)
 	root.AddCommand(
 		newReserve(inv), newRelease(inv), newExclude(inv), newNetsh(inv),
-		newList(inv), newLookup(inv), newWhy(inv), newFind(inv),
+		newList(inv), newLookup(inv), newWhy(inv), newFind(inv), newWatch(inv), newTrace(inv),
 		newListen(inv), newExec(inv), newSim(inv),
 		newStore(inv), newVersion(inv),
 	)
