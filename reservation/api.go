@@ -52,7 +52,9 @@ type Endpoint interface {
 	// Acquire makes a runtime reservation that lasts until it is released or the endpoint is
 	// closed. It does not associate the endpoint. An endpoint may hold any number of them. It
 	// returns ErrInvalid for a bad request, ErrInUse if a specific block overlaps another or a port
-	// of it is bound, ErrExhausted if no block of that size is free.
+	// of it is bound, ErrExhausted if no block of that size is free. Both say who is in the way. Where
+	// a [Keeper] takes the ports it returns ErrLimit if the system lacks what that needs, and ErrDenied
+	// for ports that the system keeps from this user.
 	Acquire(ctx context.Context, request Request) (Reservation, error)
 
 	// Release ends a runtime reservation that this process acquired, through whichever of its

@@ -20,7 +20,7 @@ import (
 type Config struct {
 	Journal Journal            // keeps what survives; required. The host closes it.
 	Ports   PortTable          // the sockets of the computer; nil means that there are no others than the host's own
-	Keeper  Keeper             // keeps the ports of runtime reservations from everybody else; nil means that only this host knows of them
+	Keeper  Keeper             // keeps the ports of runtime reservations from the whole system; nil means that only this host knows of them
 	BootID  string             // the system's identity of the present boot; required
 	Dynamic map[Protocol]Range // the dynamic ranges unless the journal has others; nil or missing means DefaultDynamic
 	Policy  *Policy            // answers to the open questions; nil means DefaultPolicy

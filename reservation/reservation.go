@@ -8,7 +8,8 @@
 //   - A [Process] is one caller on that computer; its privileges are those of its [Caller]. It
 //     implements [API], the calls that change something, and [Inspector], those that only look.
 //   - An [Endpoint] is the engine's half of one socket: it acquires, associates, binds, closes.
-//   - A [Journal] is what the engine needs of a store, a [PortTable] what it needs of a computer.
+//   - A [Journal] is what the engine needs of a store, a [PortTable] and a [Keeper] what it needs of a
+//     computer.
 //
 // The rules are those of Windows; docs/semantics.md lists each with its source and its test. Where
 // Microsoft's documents leave something open, [Policy] names the question and our answer.
@@ -16,8 +17,9 @@
 // # Caveats
 //
 // The engine decides about those who ask it. It cannot stop a stranger's socket from binding a port
-// of a reserved block: only the operating system can. It notices such sockets through the PortTable
-// and says whose they are.
+// of a reserved block: only the operating system can. For runtime reservations a Keeper has it do so.
+// Strangers' sockets on persistent ones the engine notices through the PortTable, and says whose they
+// are.
 package reservation
 
 import (

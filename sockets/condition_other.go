@@ -22,6 +22,8 @@ func conditionOf(err error) error {
 		return reservation.ErrDenied
 	case syscall.EADDRNOTAVAIL:
 		return reservation.ErrInvalid
+	case syscall.EMFILE, syscall.ENFILE:
+		return reservation.ErrLimit
 	case syscall.EAFNOSUPPORT:
 		return reservation.ErrUnsupported
 	}

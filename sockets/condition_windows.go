@@ -12,6 +12,7 @@ import (
 // Source: https://learn.microsoft.com/en-us/windows/win32/winsock/windows-sockets-error-codes-2
 const (
 	wsaAccess              syscall.Errno = 10013 // WSAEACCES
+	wsaTooManyOpenFiles    syscall.Errno = 10024 // WSAEMFILE
 	wsaFamilyNotSupported  syscall.Errno = 10047 // WSAEAFNOSUPPORT
 	wsaAddressInUse        syscall.Errno = 10048 // WSAEADDRINUSE
 	wsaAddressNotAvailable syscall.Errno = 10049 // WSAEADDRNOTAVAIL
@@ -28,6 +29,8 @@ func conditionOf(err error) error {
 		return reservation.ErrInUse
 	case wsaAddressNotAvailable:
 		return reservation.ErrInvalid
+	case wsaTooManyOpenFiles:
+		return reservation.ErrLimit
 	case wsaFamilyNotSupported:
 		return reservation.ErrUnsupported
 	}

@@ -8,17 +8,23 @@
 // The engine says which port, the system whether it can be had. Where the engine may choose, a port
 // that a stranger's socket has is passed over and the next one is tried.
 //
+// The ports of a runtime reservation of this computer are held by sockets of their own, see package
+// hold. A socket that is bound from one gets its port handed over, and gives it back when it is
+// closed; Handover says whether that leaves a moment in which somebody else could take it.
+//
 // Errors are [*reservation.Error] values. Beside the conditions of the engine, [reservation.ErrInvalid]
 // tells of an unknown network, of an address that is not of the network's family or not of this
 // computer; [reservation.ErrInUse] of a port that another socket has; [reservation.ErrDenied] of a
-// port that the system keeps from this user; [reservation.ErrUnsupported] of an address family that
-// the system does not have. The system's own error stays in the chain, so errors.Is with a
-// syscall.Errno and errors.As with a *net.OpError work as they do with package net.
+// port that the system keeps from this user; [reservation.ErrLimit] of too many open files;
+// [reservation.ErrUnsupported] of an address family that the system does not have. The system's own
+// error stays in the chain, so errors.Is with a syscall.Errno and errors.As with a *net.OpError work
+// as they do with package net; a held block has no *net.OpError.
 //
 // # Caveats
 //
 // The descriptor from File is a second one for the same socket. The engine's claim ends with Close,
-// the system's only with the last descriptor.
+// the system's only with the last descriptor: until then the port of a reservation is neither bound
+// at the engine nor can it be bound again, and a held block that ends lets go of its own hold alone.
 //
 // A closed process ([reservation.API].Close) has given back its ports at the engine. Its real sockets
 // stay open until they are closed.
