@@ -3,6 +3,7 @@ package reservation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/berthkit/berth/pool"
@@ -49,8 +50,10 @@ func (e *endpoint) acquire(ctx context.Context, request Request) (*block, error)
 		switch {
 		case err == nil:
 			return b, nil
+		case errors.Is(err, errOvertaken):
+			continue // the pool knows it now
 		case !errors.Is(err, ErrInUse):
-			return nil, err
+			return nil, withoutCall(err, b.rng)
 		case request.First != 0:
 			return nil, h.withHolder(ctx, b, err)
 		case ctx.Err() != nil:
@@ -83,8 +86,8 @@ func (e *endpoint) secure(ctx context.Context, b *block) (err error) {
 	var kept KeptBlock
 	secured := false
 	defer func() {
-		if closed := e.settle(b, kept, secured); closed != nil {
-			err = closed
+		if unsettled := e.settle(b, kept, secured); unsettled != nil {
+			err = unsettled
 		}
 	}()
 	if h.keeper == nil {
@@ -92,18 +95,32 @@ func (e *endpoint) secure(ctx context.Context, b *block) (err error) {
 	} else {
 		kept, err = h.keeper.Keep(ctx, b.protocol, b.rng)
 	}
+	if err == nil {
+		// Another host may have reserved the ports and looked at the sockets before ours were there:
+		// it commits and then looks, we bind and then look, so one of the two sees the other.
+		err = h.current(ctx)
+	}
 	secured = err == nil
 	return err
 }
 
-// settle keeps or undoes a claim. It returns ErrClosed if the endpoint was closed in between.
-func (e *endpoint) settle(b *block, kept KeptBlock, keep bool) error {
+// errOvertaken is a block whose ports another host has reserved in the journal meanwhile.
+var errOvertaken = errors.New("another host has reserved the ports")
+
+// settle keeps or undoes a claim. It returns ErrClosed if the endpoint was closed in between, and
+// errOvertaken.
+func (e *endpoint) settle(b *block, kept KeptBlock, keep bool) (err error) {
 	h := e.process.host
 	h.mu.Lock()
 	b.kept = kept
-	closed := e.closed.Load()
+	switch {
+	case e.closed.Load():
+		err = ErrClosed
+	case keep && h.spaces.of(b.protocol).hides(b.rng):
+		err = errOvertaken
+	}
 	var left ending
-	if keep && !closed {
+	if keep && err == nil {
 		b.public.Store(true)
 		h.noticeLocked()
 	} else {
@@ -111,10 +128,7 @@ func (e *endpoint) settle(b *block, kept KeptBlock, keep bool) error {
 	}
 	h.mu.Unlock()
 	h.finish(left)
-	if closed {
-		return ErrClosed
-	}
-	return nil
+	return err
 }
 
 // Release implements [Endpoint].
@@ -257,6 +271,19 @@ func portOf(err error, r Range) Range {
 	return r
 }
 
+// withoutCall takes the call out of a keeper's error, which the caller's own will name, but for the
+// one port of r that it may be about.
+func withoutCall(err error, r Range) error {
+	failed, ok := err.(*Error)
+	switch {
+	case !ok:
+		return err
+	case failed.Range.IsValid() && failed.Range != r:
+		return fmt.Errorf("port %s: %w", failed.Range, failed.Err)
+	}
+	return failed.Err
+}
+
 // withHolder says in the refusal of a specific block who has its ports. What err knows is one port;
 // the computer's sockets are asked for the rest.
 func (h *Host) withHolder(ctx context.Context, b *block, err error) error {
@@ -264,8 +291,7 @@ func (h *Host) withHolder(ctx context.Context, b *block, err error) error {
 		return err
 	}
 	port := portOf(err, b.rng).First()
-	var taken *Error
-	if errors.As(err, &taken) {
+	if taken, ok := err.(*Error); ok {
 		err = taken.Err
 	}
 	ports := h.strangersIn(ctx, b.protocol, b.rng)

@@ -298,6 +298,34 @@ func TestKeeperThatCannot(t *testing.T) {
 	})
 }
 
+// A host that reserves ports in the journal while another has them kept for a runtime reservation, and
+// does not see that, wins: the other looks into the journal afterwards.
+func TestAcquireIsOvertakenByTheJournal(t *testing.T) {
+	shared, keeper := reservation.NewMemoryJournal(), newFakeKeeper(newStrangers())
+	h, err := reservation.New(t.Context(), reservation.Config{Journal: shared.Reopen(), Keeper: keeper, Ports: keeper, BootID: "boot-1"})
+	require.NoError(t, err)
+	defer h.Close()
+	_, other := newHost(t, shared)
+	e := openUDP(t, h.Process(reservation.Caller{}))
+	within := pool.MustParseRange("50000-50019")
+	keeper.onKeep = sync.OnceValue(func() error {
+		_, err := other.CreatePersistent(t.Context(), reservation.UDP, pool.MustParseRange("50005"), "faster")
+		return err
+	})
+	_, err = e.Acquire(t.Context(), reservation.Request{First: 50000, Count: 10})
+	require.ErrorIs(t, err, reservation.ErrInUse)
+	require.ErrorContains(t, err, `persistent reservation "faster"`)
+	require.Zero(t, keeper.keptPorts())
+
+	keeper.onKeep = sync.OnceValue(func() error {
+		return other.AddExclusion(t.Context(), reservation.UDP, pool.MustParseRange("50006"), reservation.ActiveStore)
+	})
+	held, err := e.Acquire(t.Context(), reservation.Request{Count: 10, Within: within})
+	require.NoError(t, err)
+	require.Equal(t, pool.MustParseRange("50007-50016"), held.Range)
+	require.NoError(t, h.CheckInvariants())
+}
+
 // An endpoint that is closed while it acquires keeps nothing.
 func TestCloseDuringAcquire(t *testing.T) {
 	for name, end := range map[string]func(*reservation.Host, *reservation.Process, reservation.Endpoint) error{

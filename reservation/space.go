@@ -1,6 +1,7 @@
 package reservation
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -116,6 +117,11 @@ func (s *portSpace) givePortBack(port uint16) {
 		b.owner = nil
 		s.blocks.ClearInUse(pool.RangeOf(port))
 	}
+}
+
+// hides reports whether a record of another host overlaps r and has to wait.
+func (s *portSpace) hides(r Range) bool {
+	return slices.ContainsFunc(s.hidden, func(record Record) bool { return record.Range.Overlaps(r) })
 }
 
 // describe returns the block as outsiders see it.
