@@ -43,7 +43,7 @@ func dotsPlot(g group, contests []statistics.Contest, foot string) Plot {
 	subtitle := joined(" · ", measured(unit)+", lower is better", "bars: quartiles, rings: runs apart")
 	drawFrame(dc, title, subtitle, foot)
 
-	columns := []column{medianColumn, ratioColumn}
+	columns := []column{medianColumn, ratioColumn(unit)}
 	if jobs {
 		columns = append(columns, successColumn)
 	}
@@ -135,14 +135,17 @@ var (
 	medianColumn = column{"median", func(s statistics.Standing) string {
 		return quantity.Format(s.Summary.Median, s.Figure.Unit)
 	}, never}
-	ratioColumn = column{"to fastest", func(s statistics.Standing) string {
+	successColumn = column{"success", success, fails}
+)
+
+func ratioColumn(unit string) column {
+	return column{strings.ToLower(toBest(unit)), func(s statistics.Standing) string {
 		if s.Noise {
 			return "~ " + quantity.Ratio(s.Ratio)
 		}
 		return quantity.Ratio(s.Ratio)
 	}, never}
-	successColumn = column{"success", success, fails}
-)
+}
 
 // success returns how many of the attempts succeeded.
 func success(s statistics.Standing) string {

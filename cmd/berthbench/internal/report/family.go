@@ -153,6 +153,7 @@ var wording = map[string]func(value string) string{
 	"goroutines": func(v string) string { return counted(v, "reader") },
 	"width":      func(v string) string { return counted(v, "port") },
 	"hit":        func(v string) string { return v + " % hit" },
+	"reads":      func(v string) string { return "a change every " + counted(v, "read") },
 	"full":       func(v string) string { return v + " % full" },
 }
 

@@ -43,6 +43,7 @@ type score struct {
 	Level    int // as fast as the fastest, within noise
 	Behind   []defeat
 	Summary  string // of Behind, in a sentence
+	Namers   bool   // whether it matters here who can say who is in the way
 	Failures string // of jobs: whether Berth always succeeded
 }
 
@@ -58,7 +59,8 @@ type section struct {
 	Group, Title, About string
 	Plots               []figure
 	Tables              []table
-	More                []table // shown on demand
+	Grids               []grid  // shown on demand
+	More                []table // so too
 	Absent              string  // cores that cannot do this
 }
 
@@ -71,9 +73,29 @@ type figure struct {
 // A table is one contest.
 type table struct {
 	Caption, Description string
-	Jobs                 bool // whether attempts can fail
-	Facts                bool // whether properties are shown
+	Ratio                string // the title of its column
+	Jobs                 bool   // whether attempts can fail
+	Facts                bool   // whether properties are shown
 	Rows                 []row
+}
+
+// A grid is a family: everybody's cost at each value of its dimension.
+type grid struct {
+	Caption string
+	Columns []string
+	Rows    []gridRow
+}
+
+type gridRow struct {
+	Subject string
+	Berth   bool
+	Cells   []cell
+}
+
+// A cell is empty where the subject did not take part.
+type cell struct {
+	Median, Detail string
+	First          bool
 }
 
 type row struct {
@@ -145,7 +167,7 @@ func verdictsOf(all []result.Verdict) (passed []verdicts, liars []result.Verdict
 
 // scoreOf counts where Berth stands in a group; it is not ok if Berth takes no part.
 func scoreOf(g group, namers map[string]bool) (s score, ok bool) {
-	s = score{Group: g.name, Title: g.title}
+	s = score{Group: g.name, Title: g.title, Namers: answersQuestions[g.name] && len(namers) > 0}
 	attempts, successes := 0, 0
 	for _, contest := range g.contests {
 		place := slices.IndexFunc(contest.Standings, func(s statistics.Standing) bool { return s.Figure.Subject == berth })
@@ -165,12 +187,15 @@ func scoreOf(g group, namers map[string]bool) (s score, ok bool) {
 			s.Behind = append(s.Behind, defeatOf(contest, ours, namers))
 		}
 	}
-	s.Summary = summarize(s, namers)
+	s.Summary = s.summarize()
 	if attempts > 0 {
 		s.Failures = fmt.Sprintf("Berth succeeded in %s of %s attempts.", quantity.Count(successes), quantity.Count(attempts))
 	}
 	return s, s.Works > 0
 }
+
+// answersQuestions are the groups in which it matters who could also say who is in the way.
+var answersQuestions = map[string]bool{"any": true, "churn": true, "find": true, "clone": true, "shared": true, "trace": true}
 
 func defeatOf(contest statistics.Contest, ours statistics.Standing, namers map[string]bool) defeat {
 	winner := contest.Standings[0]
@@ -182,6 +207,9 @@ func defeatOf(contest statistics.Contest, ours statistics.Standing, namers map[s
 		Ratio:  quantity.Ratio(ours.Ratio),
 		ratio:  ours.Ratio,
 	}
+	if fails(winner) {
+		d.Winner += fmt.Sprintf(" (which succeeds in %s)", success(winner))
+	}
 	for _, standing := range contest.Standings {
 		if namers[standing.Figure.Subject] {
 			d.Namer = standing.Figure.Subject
@@ -192,31 +220,36 @@ func defeatOf(contest statistics.Contest, ours statistics.Standing, namers map[s
 }
 
 // summarize says plainly how far Berth is behind, and behind whom.
-func summarize(s score, namers map[string]bool) string {
+func (s score) summarize() string {
 	if len(s.Behind) == 0 {
 		return ""
 	}
-	worst := s.Behind[0]
-	canName := 0
+	worst, others := s.Behind[0], 0
 	for _, d := range s.Behind {
 		if d.ratio > worst.ratio {
 			worst = d
 		}
 		if d.Namer != "" && d.Namer != berth {
-			canName++
+			others++
 		}
 	}
-	text := fmt.Sprintf("Behind in %d of %d pieces of work; farthest at %s, where %s takes %s and Berth %s (%s).",
-		len(s.Behind), s.Works, worst.Work, worst.Winner, worst.Best, worst.Berth, worst.Ratio)
+	text := fmt.Sprintf("Behind in %d of %s; ", len(s.Behind), counted(fmt.Sprint(s.Works), "piece")+" of work")
+	if len(s.Behind) > 1 {
+		text += "farthest "
+	}
+	text += fmt.Sprintf("at %s, where %s takes %s and Berth %s (%s).", worst.Work, worst.Winner, unbroken(worst.Best), unbroken(worst.Berth), worst.Ratio)
 	switch {
-	case len(namers) == 0 || s.Behind[0].Namer == "":
-	case canName == 0:
+	case !s.Namers:
+	case others == 0:
 		text += " Nobody in front of it can say who is in the way."
 	default:
-		text += fmt.Sprintf(" In %d of them somebody in front of it can say who is in the way.", canName)
+		text += fmt.Sprintf(" In %d of them one in front of it can say who is in the way.", others)
 	}
 	return text
 }
+
+// unbroken keeps a number and its unit on one line.
+func unbroken(quantity string) string { return strings.ReplaceAll(quantity, " ", "\u00a0") }
 
 func sectionOf(g group, plots []Plot, verified []result.Verdict) section {
 	s := section{Group: g.name, Title: g.title, About: g.about}
@@ -226,12 +259,19 @@ func sectionOf(g group, plots []Plot, verified []result.Verdict) section {
 		}
 	}
 	main := mainContest(g.contests)
+	inGrids := map[string]bool{}
+	for _, f := range g.gridFamilies() {
+		s.Grids = append(s.Grids, gridOf(f))
+		for _, contest := range f.contests {
+			inGrids[identity(contest)] = true
+		}
+	}
 	for i, contest := range g.contests {
-		t := tableOf(contest)
-		if g.isJob || i == main {
+		switch t := tableOf(contest); {
+		case g.isJob || i == main:
 			t.Facts = true
 			s.Tables = append(s.Tables, t)
-		} else {
+		case !inGrids[identity(contest)]:
 			s.More = append(s.More, t)
 		}
 	}
@@ -263,40 +303,4 @@ func absent(g group, verified []result.Verdict) string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-func tableOf(contest statistics.Contest) table {
-	t := table{Caption: caption(contest.Work.Name), Description: contest.Work.Description}
-	most := 0
-	for _, standing := range contest.Standings {
-		most = max(most, standing.Summary.Count)
-	}
-	for _, standing := range contest.Standings {
-		t.Jobs = t.Jobs || standing.Figure.Attempts > 0
-		t.Rows = append(t.Rows, rowOf(standing, most))
-	}
-	return t
-}
-
-func rowOf(s statistics.Standing, most int) row {
-	r := row{
-		Subject: s.Figure.Subject,
-		Median:  quantity.Format(s.Summary.Median, s.Figure.Unit),
-		Spread:  quantity.None,
-		Ratio:   quantity.Ratio(s.Ratio),
-		Runs:    quantity.Count(s.Summary.Count),
-		Success: success(s),
-		Facts:   strings.Join(s.Figure.Properties, "; "),
-		Berth:   s.Figure.Subject == berth,
-		Fails:   s.Figure.Attempts > 0 && fails(s),
-		Noise:   s.Noise,
-		Short:   s.Summary.Count < most,
-	}
-	if spread := s.Summary.Spread(); s.Summary.Count > 1 && !math.IsNaN(spread) {
-		r.Spread = "± " + quantity.Percent(spread)
-	}
-	if apart := len(s.Summary.Outliers); apart > 0 {
-		r.Runs += fmt.Sprintf(", %d apart", apart)
-	}
-	return r
 }

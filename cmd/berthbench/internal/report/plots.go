@@ -36,7 +36,7 @@ func Plots(run *result.Run) []Plot {
 // plotsOf draws lines for what differs in a dimension, and dots for all else.
 func plotsOf(g group, cast cast, foot string) []Plot {
 	var plots []Plot
-	inLines := map[string]bool{} // contests by unit and name
+	inLines := map[string]bool{} // by identity
 	for _, along := range dimensions {
 		all := g.families(along)
 		if len(all) == 0 {
@@ -49,13 +49,13 @@ func plotsOf(g group, cast cast, foot string) []Plot {
 		}
 		for _, f := range all {
 			for _, contest := range f.contests {
-				inLines[contest.Unit+" "+contest.Work.Name] = true
+				inLines[identity(contest)] = true
 			}
 		}
 	}
 	var single []statistics.Contest
 	for _, contest := range g.contests {
-		if !inLines[contest.Unit+" "+contest.Work.Name] {
+		if !inLines[identity(contest)] {
 			single = append(single, contest)
 		}
 	}
@@ -101,10 +101,21 @@ func (g group) families(along dimension) []family {
 	return families(g.contests, along)
 }
 
-// hasLines reports whether the group has a plot in which looks tell lines apart.
-func (g group) hasLines() bool {
-	return slices.ContainsFunc(dimensions, func(along dimension) bool { return len(g.families(along)) > 0 })
+// gridFamilies returns the families along the first dimension that there are any along.
+func (g group) gridFamilies() []family {
+	for _, along := range dimensions {
+		if found := g.families(along); len(found) > 0 {
+			return found
+		}
+	}
+	return nil
 }
+
+// identity tells the contests of a group apart.
+func identity(contest statistics.Contest) string { return contest.Unit + " " + contest.Work.Name }
+
+// hasLines reports whether the group has a plot in which looks tell lines apart.
+func (g group) hasLines() bool { return len(g.gridFamilies()) > 0 }
 
 // heading joins the group's title and what is shown of it.
 func (g group) heading(what string) string {
@@ -127,7 +138,7 @@ var groupText = map[string]struct {
 	"shared":         {"Readers beside a writer", "Several readers ask while a writer changes blocks. Cores that need a lock have one around them.", false},
 	"trace":          {"A recorded load", "One operation of a recorded load.", false},
 	"memory":         {"Memory", "What a block takes in memory, and a record on disk.", false},
-	"udp-port":       {"One free UDP port, bound", "The whole job: get one free UDP port, bound, and close it. A fast answer that is wrong is a failure.", true},
+	"udp-port":       {"One free UDP port, bound", "The whole job: get one free UDP port, bound, and close it. Who fails more than one attempt in a hundred stands below those who do not, however fast.", true},
 	"durable-create": {"One record made durable", "The whole job: make a small record that is on disk when the call returns.", true},
 }
 
