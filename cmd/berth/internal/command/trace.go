@@ -58,7 +58,7 @@ see package reservation/record. FILE "-" is standard output.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.DurationVar(&request.during, "for", 0, "end after this `time`, such as 90s or 10m")
-	flags.DurationVar(&request.every, "every", 100*time.Millisecond, "look again after this `time`")
+	flags.DurationVar(&request.every, "every", 100*time.Millisecond, "look again after this `time`, 100ms unless it is given")
 	flags.BoolVar(&withoutSockets, "no-sockets", false, "leave out sockets, record reservations alone")
 	return cmd
 }

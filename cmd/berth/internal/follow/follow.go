@@ -79,20 +79,18 @@ func (f *Follower) Run(ctx context.Context) (Counts, error) {
 	defer stop()
 	clock := time.NewTicker(f.Every)
 	defer clock.Stop()
-	for {
-		ended := ctx.Err() != nil
-		if err := f.look(context.WithoutCancel(ctx)); err != nil {
-			return f.counts, err
-		}
-		if ended {
-			return f.counts, nil
-		}
+	for ended := false; !ended; {
 		select {
 		case <-wake:
 		case <-clock.C:
 		case <-ctx.Done():
+			ended = true
+		}
+		if err := f.look(context.WithoutCancel(ctx)); err != nil {
+			return f.counts, err
 		}
 	}
+	return f.counts, nil
 }
 
 // wake returns a channel that gets a value when something has changed, until stop is called.
