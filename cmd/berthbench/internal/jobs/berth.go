@@ -15,9 +15,12 @@ import (
 // storeName is the file below a job's directory where Berth keeps its reservations.
 const storeName = "berth.db"
 
+// bootID is the boot that the jobs pretend to be in.
+const bootID = "berthbench"
+
 // openComputer returns this computer's engine as any program opens it, but on a store of its own.
 func openComputer(ctx context.Context, directory string) (*system.Computer, error) {
-	return system.Open(ctx, &system.Options{Store: filepath.Join(directory, storeName), BootID: "berthbench"})
+	return system.Open(ctx, &system.Options{Store: filepath.Join(directory, storeName), BootID: bootID})
 }
 
 // openPortComputer is openComputer with ports as the range that the engine chooses from.

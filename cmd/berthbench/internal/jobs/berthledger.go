@@ -8,15 +8,39 @@ import (
 
 	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
-	"github.com/berthkit/berth/reservation/system"
 	"github.com/berthkit/berth/store"
 )
 
 // A berthLedger is Berth's engine on its store. A record is a persistent reservation of one port,
 // with a label as long as the others' records are; creating it checks that it overlaps no other.
-type berthLedger struct{ *system.Computer }
+type berthLedger struct {
+	process interface {
+		reservation.API
+		reservation.Inspector
+	}
+	close func() error
+}
 
+// openBerthLedger opens the engine alone: as the other keepers, it looks at its records and at
+// nothing else.
 func openBerthLedger(ctx context.Context, directory string) (ledger, error) {
+	path := filepath.Join(directory, storeName)
+	if err := createBaseRecords(ctx, path); err != nil {
+		return nil, err
+	}
+	journal, err := store.Open(ctx, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	host, err := reservation.New(ctx, reservation.Config{Journal: journal, BootID: bootID})
+	if err != nil {
+		return nil, errors.Join(err, journal.Close())
+	}
+	return berthLedger{host.Process(reservation.Caller{Elevated: true}), host.Close}, nil
+}
+
+// openComputerLedger opens the engine of this computer, which refuses ports that any socket has.
+func openComputerLedger(ctx context.Context, directory string) (ledger, error) {
 	if err := createBaseRecords(ctx, filepath.Join(directory, storeName)); err != nil {
 		return nil, err
 	}
@@ -24,7 +48,7 @@ func openBerthLedger(ctx context.Context, directory string) (ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return berthLedger{computer}, nil
+	return berthLedger{computer, computer.Close}, nil
 }
 
 // createBaseRecords makes a store with the base records, in one commit.
@@ -68,15 +92,17 @@ func labelOf(number uint16) string {
 }
 
 func (l berthLedger) Put(ctx context.Context, number uint16) error {
-	_, err := l.CreatePersistent(ctx, reservation.UDP, pool.RangeOf(number), labelOf(number))
+	_, err := l.process.CreatePersistent(ctx, reservation.UDP, pool.RangeOf(number), labelOf(number))
 	return err
 }
 
 func (l berthLedger) Delete(ctx context.Context, number uint16) error {
-	return l.DeletePersistent(ctx, reservation.UDP, pool.RangeOf(number))
+	return l.process.DeletePersistent(ctx, reservation.UDP, pool.RangeOf(number))
 }
 
 func (l berthLedger) Count(ctx context.Context) (int, error) {
-	blocks, err := l.List(ctx, reservation.UDP)
+	blocks, err := l.process.List(ctx, reservation.UDP)
 	return len(blocks), err
 }
+
+func (l berthLedger) Close() error { return l.close() }

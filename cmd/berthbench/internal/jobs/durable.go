@@ -27,6 +27,9 @@ type ledger interface {
 	Close() error
 }
 
+// twoCopies is what Berth's store does for a commit.
+const twoCopies = "two copies, each 2 fdatasync, both at once; who comes meanwhile shares the next"
+
 const (
 	valueSize   = 24   // bytes of a record
 	baseRecords = 1000 // that are there before anything is measured, with the numbers from 1 on
@@ -64,13 +67,14 @@ func together(each int) func(int) int {
 
 func keepers() []keeper {
 	return []keeper{
-		{name: "berth", properties: []string{"create and delete by turns through the engine", "flushes two copies, writers share flushes"}, open: openBerthLedger, operations: func(writers int) int { return max(64, 16*writers) }},
-		{name: "bbolt Update", properties: []string{"2 fdatasync each"}, open: openBoltUpdate, operations: perWriter(64)},
-		{name: "bbolt Batch, 1 ms", properties: []string{"writers share flushes, after a delay of 1 ms"}, open: openBoltBatch(time.Millisecond), operations: func(writers int) int { return max(32, 16*writers) }},
-		{name: "bbolt Batch", properties: []string{"writers share flushes, after the default delay of 10 ms"}, open: openBoltBatch(0), operations: together(4)},
-		{name: "renameio JSON", properties: []string{"rewrites a file of 1,000 entries: fsync of the file, none of its directory"}, open: openJSON, operations: perWriter(32)},
-		{name: "SQLite WAL", properties: []string{"modernc.org/sqlite, synchronous=FULL, one connection"}, open: openSQLite("WAL"), operations: perWriter(64)},
-		{name: "SQLite", properties: []string{"modernc.org/sqlite, default journal, synchronous=FULL, one connection"}, open: openSQLite("DELETE"), operations: perWriter(20)},
+		{name: "berth", properties: []string{"the engine on its store", twoCopies}, open: openBerthLedger, operations: func(writers int) int { return max(64, 16*writers) }},
+		{name: "berth, sockets too", properties: []string{"also refuses ports that any socket of the computer has", twoCopies}, open: openComputerLedger, operations: func(writers int) int { return max(64, 16*writers) }},
+		{name: "bbolt Update", properties: []string{"2 fdatasync each, one after the other"}, open: openBoltUpdate, operations: perWriter(64)},
+		{name: "bbolt Batch, 1 ms", properties: []string{"2 fdatasync, shared by who comes within 1 ms"}, open: openBoltBatch(time.Millisecond), operations: func(writers int) int { return max(32, 16*writers) }},
+		{name: "bbolt Batch", properties: []string{"2 fdatasync, shared by who comes within the default 10 ms"}, open: openBoltBatch(0), operations: together(4)},
+		{name: "renameio JSON", properties: []string{"rewrites a file of 1,000 entries", "1 fsync each, none of the directory"}, open: openJSON, operations: perWriter(32)},
+		{name: "SQLite WAL", properties: []string{"modernc.org/sqlite, synchronous=FULL, one connection", "1 fsync each, of the log"}, open: openSQLite("WAL"), operations: perWriter(64)},
+		{name: "SQLite", properties: []string{"modernc.org/sqlite, default journal, synchronous=FULL, one connection", "4 fsync each"}, open: openSQLite("DELETE"), operations: perWriter(20)},
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // what Podman needs cannot be built together with what this module needs.
 const podmanSubject = "Podman machine ports"
 
-var podmanProperties = []string{"port numbers alone, in a file of JSON that is rewritten under a lock file", "fsync of the file, none of its directory", "also binds a TCP port each time"}
+var podmanProperties = []string{"port numbers alone, in a file of JSON that is rewritten under a lock file", "1 fsync each, none of the directory", "also binds a TCP port each time"}
 
 // The requests and answers of cmd/berthbench/podman.
 type (
