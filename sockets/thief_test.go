@@ -212,6 +212,8 @@ func TestThiefGetsNothing(t *testing.T) {
 				end := startThief(t, thiefJob{protocol, within.First(), within.Last()}, log, asAnother)
 				defer end()
 				var gapless atomic.Bool
+				require.NoError(t, holdARound(t, process, protocol, within, held, &gapless))
+				before := openFiles()
 				var group sync.WaitGroup
 				for range goroutines {
 					group.Go(func() {
@@ -224,6 +226,7 @@ func TestThiefGetsNothing(t *testing.T) {
 					})
 				}
 				group.Wait()
+				require.Equal(t, before, openFiles(), "no descriptor is left")
 				told := end()
 				t.Logf("%d rounds, %d tries of the thief, stolen: %d %v", rounds, told.Tries, told.Stolen, told.Ways)
 				require.NotZero(t, told.Tries)
@@ -233,6 +236,12 @@ func TestThiefGetsNothing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// openFiles returns how many files this program has open, 0 where the system does not tell.
+func openFiles() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
 }
 
 func fileExists(path string) bool {
