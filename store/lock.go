@@ -30,7 +30,10 @@ const (
 // The text of the main lock's file tells who holds the store for long, and whether a store was ever
 // made here: a store that is missing then is damage and not a fresh start.
 type lockFile struct {
+	directory   *directory
 	store       string // the path of the store, for messages
+	name        pathName
+	info        fs.FileInfo // of the main lock's file
 	main, queue *patientLock
 	exclusive   bool   // the holder says in the text who it is
 	text        []byte // the text as it was read or written last
@@ -105,7 +108,11 @@ func openLock(d *directory, store string, exclusive bool) (*lockFile, error) {
 	if err != nil {
 		return nil, errors.Join(err, main.Close())
 	}
-	return &lockFile{store: d.file(store), main: &patientLock{file: main, lock: &fileLock{main}}, queue: &patientLock{file: queue, lock: newQueueLock(queue)}, exclusive: exclusive}, nil
+	info, err := main.Stat()
+	if err != nil {
+		return nil, errors.Join(err, main.Close(), queue.Close())
+	}
+	return &lockFile{directory: d, store: d.file(store), name: newPathName(store + lockSuffix), info: info, main: &patientLock{file: main, lock: &fileLock{main}}, queue: &patientLock{file: queue, lock: newQueueLock(queue)}, exclusive: exclusive}, nil
 }
 
 func openLockFile(d *directory, name string) (*os.File, error) {
@@ -140,55 +147,89 @@ func (l *lockFile) try() (taken bool, err error) {
 	return true, l.enter()
 }
 
-// take takes the lock when its turn comes. It waits for at most wait, and then returns ErrBusy; it
+// take takes the lock when its turn comes. It waits for at most wait, and then returns a *BusyError; it
 // returns the cause of ctx when that is done first. A negative wait is none.
 func (l *lockFile) take(ctx context.Context, wait time.Duration) error {
-	if taken, err := l.try(); taken || err != nil {
+	if wait < 0 {
+		taken, err := l.try()
+		if err == nil && !taken {
+			err = l.busy()
+		}
 		return err
 	}
-	if wait < 0 {
-		return ErrBusy
+	next, err := l.queue.try()
+	if err != nil {
+		return l.failed(err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, ErrBusy)
-	defer cancel()
-	// The one who is next may have been stopped, by a debugger or a terminal. The queue is there for
-	// fairness alone, so nobody waits for it for ever.
-	patience, cancel := context.WithTimeoutCause(ctx, wait/2, errImpatient)
-	defer cancel()
-	switch err := l.queue.take(patience); {
-	case err == nil:
+	taken := false
+	if next {
 		defer func() { _ = l.queue.release() }()
-	case err != errImpatient:
-		return l.failed(err)
+		if taken, err = l.main.try(); err != nil {
+			return l.failed(err)
+		}
 	}
-	if err := l.main.take(ctx); err != nil {
-		return l.failed(err)
+	if !taken {
+		if err := l.wait(ctx, wait, next); err != nil {
+			return err
+		}
 	}
 	return l.enter()
+}
+
+// wait takes the main lock when its turn comes. Next says that it is the next turn.
+func (l *lockFile) wait(ctx context.Context, wait time.Duration, next bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, ErrBusy)
+	defer cancel()
+	if !next {
+		// The one who is next may have been stopped, by a debugger or a terminal. The queue is there for
+		// fairness alone, so nobody waits for it for ever.
+		patience, cancel := context.WithTimeoutCause(ctx, wait/2, errImpatient)
+		defer cancel()
+		switch err := l.queue.take(patience); {
+		case err == nil:
+			defer func() { _ = l.queue.release() }()
+		case !errors.Is(err, errImpatient):
+			return l.gaveUp(err)
+		}
+	}
+	return l.gaveUp(l.main.take(ctx))
+}
+
+func (l *lockFile) gaveUp(err error) error {
+	if errors.Is(err, ErrBusy) {
+		return l.busy()
+	}
+	return l.failed(err)
 }
 
 var errImpatient = errors.New("the queue does not move")
 
 // failed says which lock an error of the system is about.
 func (l *lockFile) failed(err error) error {
-	if err == nil || errors.Is(err, ErrBusy) {
-		return err
+	if err == nil {
+		return nil
 	}
 	return fmt.Errorf("lock of %s: %w", l.store, err)
 }
 
 // busy says who holds the store.
-func (l *lockFile) busy(d *directory) error {
-	h, _ := readHolder(d, filepath.Base(l.store))
+func (l *lockFile) busy() error {
+	h, _ := readHolder(l.directory, filepath.Base(l.store))
 	if h.pid == 0 {
 		h.pid, h.program = lockOwner(l.main.file)
 	}
 	return &BusyError{l.store, h.pid, h.program}
 }
 
+// errLockGone is a lock whose file was removed: it keeps nobody away any more.
+var errLockGone = errors.New("the lock file was removed")
+
 // enter reads the text of a lock that has just been taken. Whoever is named there has died holding
 // it: the text is put right.
 func (l *lockFile) enter() error {
+	if !l.name.leadsTo(l.directory, l.info) {
+		return errors.Join(errLockGone, l.main.release())
+	}
 	var buffer [lockMaxText]byte
 	n, err := l.main.file.ReadAt(buffer[:], 0)
 	if err != nil && err != io.EOF {

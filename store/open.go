@@ -364,9 +364,6 @@ func withLock(ctx context.Context, path string, options Options, make bool, f fu
 	}
 	defer func() { err = errors.Join(err, lock.close()) }()
 	if err := lock.take(ctx, options.Wait); err != nil {
-		if errors.Is(err, ErrBusy) {
-			err = lock.busy(d)
-		}
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()

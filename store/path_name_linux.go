@@ -1,6 +1,7 @@
 package store
 
 import (
+	"io/fs"
 	"syscall"
 	"unsafe"
 
@@ -13,10 +14,10 @@ type pathName []byte
 
 func newPathName(name string) pathName { return append([]byte(name), 0) }
 
-// leadsTo reports whether the name leads to c. It does not ask for the time of the last write: see
+// leadsTo reports whether the name leads to the file that opened describes. It does not ask for the time of the last write: see
 // copyFile.remember.
-func (n pathName) leadsTo(d *directory, c *copyFile) bool {
-	was, known := c.info.Sys().(*syscall.Stat_t)
+func (n pathName) leadsTo(d *directory, opened fs.FileInfo) bool {
+	was, known := opened.Sys().(*syscall.Stat_t)
 	if !known {
 		return false
 	}

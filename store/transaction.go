@@ -105,8 +105,17 @@ func (s *Store) take(ctx context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(s.ended, func() { cancel(reservation.ErrClosed) })()
 	err := s.lock.take(ctx, s.options.Wait)
-	if errors.Is(err, ErrBusy) {
-		return s.lock.busy(s.directory)
+	for errors.Is(err, errLockGone) {
+		s.options.Log.Warn("the lock file was removed; never do that while a program has the store open", "path", s.path)
+		lock, err := openLock(s.directory, s.names[0], s.options.Exclusive)
+		if err != nil {
+			return err
+		}
+		if err := s.lock.close(); err != nil {
+			return errors.Join(err, lock.close())
+		}
+		s.lock = lock
+		err = s.lock.take(ctx, s.options.Wait)
 	}
 	s.held = err == nil
 	return err
@@ -115,7 +124,7 @@ func (s *Store) take(ctx context.Context) error {
 // catchUp makes sure that this store knows what is on disk. It holds the lock.
 func (s *Store) catchUp() error {
 	if s.failed == nil && s.undisturbed() {
-		return nil
+		return s.lock.markInitialised() // its file may be a new one
 	}
 	if err := s.closeCopies(); err != nil {
 		return err
@@ -171,7 +180,7 @@ func (s *Store) openShared(ctx context.Context) error {
 	s.view = &view{names: s.names}
 	var err error
 	s.held, err = s.lock.try()
-	if err == nil && !s.held {
+	if !s.held && (err == nil || errors.Is(err, errLockGone)) {
 		err = s.openBusy(ctx)
 		if s.content.Load() != nil {
 			return nil
