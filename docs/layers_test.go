@@ -144,12 +144,13 @@ var needUnsafe = map[string]struct {
 	endings []string
 	reason  string
 }{
-	"sockets/inuse":        {[]string{"_linux.go", "_darwin.go", "_windows.go"}, "kernel tables are read into buffers by address"},
-	"store":                {[]string{"_windows.go", "_darwin.go", "_linux.go", "_freebsd.go"}, "locks and file systems are asked for through structs of the kernel"},
-	"reservation/system":   {[]string{"_windows.go"}, "iphlpapi.dll and the socket ioctls take pointers"},
-	"reservation/win32":    {[]string{".go"}, "structs keep the layout of the C headers"},
-	"reservation/iphlpapi": {[]string{".go"}, "the functions take the pointers of the C prototypes"},
-	"sockets/winsock":      {[]string{".go"}, "the ioctls take the buffers of the C prototypes"},
+	"sockets/inuse":                {[]string{"_linux.go", "_darwin.go", "_windows.go"}, "kernel tables are read into buffers by address"},
+	"store":                        {[]string{"_windows.go", "_darwin.go", "_linux.go", "_freebsd.go"}, "locks and file systems are asked for through structs of the kernel"},
+	"reservation/system":           {[]string{"_windows.go"}, "iphlpapi.dll and the socket ioctls take pointers"},
+	"cmd/berth/internal/supervise": {[]string{"seccomp_linux.go"}, "seccomp fills structs of the kernel, and another process is read by address"},
+	"reservation/win32":            {[]string{".go"}, "structs keep the layout of the C headers"},
+	"reservation/iphlpapi":         {[]string{".go"}, "the functions take the pointers of the C prototypes"},
+	"sockets/winsock":              {[]string{".go"}, "the ioctls take the buffers of the C prototypes"},
 }
 
 func TestImportsFollowTheLayers(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -96,6 +98,12 @@ func descriptorIn(control []byte) int {
 	}
 	unix.CloseOnExec(descriptors[0])
 	return descriptors[0]
+}
+
+// setPatience makes receive return unix.EAGAIN when nothing comes for that long; 0 means never.
+func (c channel) setPatience(patience time.Duration) error {
+	limit := unix.NsecToTimeval(patience.Nanoseconds())
+	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(int(c), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit))
 }
 
 func (c channel) close() { _ = unix.Close(int(c)) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,14 +40,39 @@ func run(program *Program) (Status, error) {
 		program.release(fmt.Sprintf("berth does not know the system calls of %s", runtime.GOARCH))
 		return runPlain(program)
 	}
+	status, err := runSupervised(program)
+	if errors.Is(err, errLauncherStuck) {
+		program.release(err.Error())
+		return runPlain(program)
+	}
+	return status, err
+}
+
+// runSupervised runs a program with a supervisor, or without one if the system refuses it.
+func runSupervised(program *Program) (Status, error) {
 	s, err := startLauncher(program)
 	if err != nil {
 		return Status{}, err
 	}
 	defer unix.Close(s.process)
+	defer s.launcher.close()
 	forwarding := forwardSignals(s.signal)
 	defer forwarding.stop()
-	return s.run()
+
+	err = s.execute()
+	switch {
+	case errors.Is(err, errLauncherStuck):
+		s.signal(unix.SIGKILL)
+		return Status{}, err // no waiting: it may never end
+	case err != nil && !errors.Is(err, errLauncherEnded):
+		s.signal(unix.SIGKILL)
+	default:
+		err = nil
+	}
+	status, waitErr := s.wait()
+	program.close() // before the watchdog is told, so that nobody hears of the end before the ports are free
+	s.finish()
+	return status, errors.Join(err, waitErr)
 }
 
 // startLauncher starts the launcher of a supervised program.
@@ -76,29 +102,24 @@ func startLauncher(program *Program) (*session, error) {
 	return &session{program: program, launcher: ours, pid: pid, process: process}, nil
 }
 
-// run sees the launcher become the program, and the program end.
-func (s *session) run() (Status, error) {
-	err := s.execute()
-	s.launcher.close()
-	if err != nil && !errors.Is(err, errLauncherEnded) {
-		s.signal(unix.SIGKILL)
-	}
-	status, waitErr := s.wait()
-	s.program.close() // before the watchdog is told, so that nobody hears of the end before the ports are free
-	s.finish()
-	if err != nil && !errors.Is(err, errLauncherEnded) {
-		return Status{}, err
-	}
-	return status, waitErr
-}
-
 // errLauncherEnded is a launcher that a signal killed, which counts as the program's end.
 var errLauncherEnded = errors.New("the launcher has ended")
 
+// errLauncherStuck is a launcher that the kernel keeps in a call. Kernels whose memory for compiled
+// filters is locked up for good have been seen.
+var errLauncherStuck = fmt.Errorf("the kernel has not installed a filter within %v", launcherPatience)
+
+// launcherPatience is how long the launcher may take from one message to the next, which are some
+// milliseconds usually.
+const launcherPatience = 5 * time.Second
+
 // execute prepares the launcher and has it execute the program.
 func (s *session) execute() error {
+	if err := s.launcher.setPatience(launcherPatience); err != nil {
+		return err
+	}
 	listener, isSteady, err := s.install()
-	if errors.Is(err, errLauncherEnded) {
+	if errors.Is(err, errLauncherEnded) || errors.Is(err, errLauncherStuck) {
 		return err
 	}
 	if err == nil {
@@ -106,6 +127,9 @@ func (s *session) execute() error {
 	}
 	if err != nil {
 		s.program.release(err.Error())
+	}
+	if err := s.launcher.setPatience(0); err != nil {
+		return err
 	}
 	if err := s.launcher.send(launcherExecute, 0, -1); err != nil {
 		return errLauncherEnded
@@ -140,7 +164,7 @@ func (s *session) supervise(listener int, isSteady bool) error {
 func (s *session) install() (listener int, isSteady bool, err error) {
 	told, _, err := s.launcher.receive()
 	if err != nil {
-		return -1, false, errLauncherEnded
+		return -1, false, launcherError(err)
 	}
 	if err := s.probe(told.value); err != nil {
 		return -1, false, fmt.Errorf("the system does not let berth look into a program that it has started: %w", err)
@@ -151,11 +175,19 @@ func (s *session) install() (listener int, isSteady bool, err error) {
 	told, listener, err = s.launcher.receive()
 	switch {
 	case err != nil:
-		return -1, false, errLauncherEnded
+		return -1, false, launcherError(err)
 	case told.kind == filterRefused:
 		return -1, false, describeRefusal(syscall.Errno(told.value))
 	}
 	return listener, told.value != 0, nil
+}
+
+// launcherError returns what it means that a message of the launcher cannot be received.
+func launcherError(err error) error {
+	if errors.Is(err, unix.EAGAIN) {
+		return errLauncherStuck
+	}
+	return errLauncherEnded
 }
 
 // describeRefusal says why a filter cannot be installed.
