@@ -53,7 +53,7 @@ func printCommands(s *screen, cmd *cobra.Command) {
 // inOrder returns commands in the order that help shows them in: what one does first, first.
 func inOrder(commands []*cobra.Command) []*cobra.Command {
 	order := []string{
-		"reserve", "release", "exclude", "netsh", "list", "lookup", "why", "find", "exec", "listen", "sim",
+		"reserve", "release", "exclude", "netsh", "list", "lookup", "why", "find", "watch", "trace", "exec", "listen", "sim",
 		"check", "backup", "restore", "salvage", "store", "version", "completion", "help",
 	}
 	return slices.SortedStableFunc(slices.Values(commands), func(a, b *cobra.Command) int {
