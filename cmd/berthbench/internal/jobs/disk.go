@@ -18,11 +18,15 @@ func diskJobs() []Job {
 	}
 	var jobs []Job
 	for _, keeper := range keepers() {
+		if keeper.files == "" {
+			continue
+		}
 		jobs = append(jobs, Job{
-			Group:   groupMemory,
-			Work:    work,
-			Subject: keeper.name,
-			Unit:    "B/record",
+			Group:      groupMemory,
+			Work:       work,
+			Subject:    keeper.files,
+			Unit:       "B/record",
+			Properties: keeper.properties,
 			Prepare: func(ctx context.Context, directory string) (Measure, error) {
 				measure, err := prepareDurable(ctx, directory, keeper, 1, 2)
 				if err != nil {

@@ -46,36 +46,44 @@ func valueOf(number uint16) []byte {
 // A keeper is who keeps records.
 type keeper struct {
 	name       string
+	files      string // what its files are called among others'; empty if they are another keeper's too
 	properties []string
+
+	// A sample has so many operations, at least alone altogether and each by every writer: about 50 ms.
+	alone, each int
 
 	// open makes a ledger below directory with the base records in it.
 	open func(ctx context.Context, directory string) (ledger, error)
-
-	// operations returns how many a sample of that many writers should make, for about 50 ms.
-	operations func(writers int) int
-}
-
-// perWriter returns a keeper's operations: at least alone altogether, and at least two by each.
-func perWriter(alone int) func(int) int {
-	return func(writers int) int { return max(alone, 2*writers) }
-}
-
-// together is for those whose writers share flushes: so many by each.
-func together(each int) func(int) int {
-	return func(writers int) int { return each * writers }
 }
 
 func keepers() []keeper {
 	return []keeper{
-		{name: "berth", properties: []string{"the engine on its store", twoCopies}, open: openBerthLedger, operations: func(writers int) int { return max(64, 16*writers) }},
-		{name: "berth, sockets too", properties: []string{"also refuses ports that any socket of the computer has", twoCopies}, open: openComputerLedger, operations: func(writers int) int { return max(64, 16*writers) }},
-		{name: "bbolt Update", properties: []string{"2 fdatasync each, one after the other"}, open: openBoltUpdate, operations: perWriter(64)},
-		{name: "bbolt Batch, 1 ms", properties: []string{"2 fdatasync, shared by who comes within 1 ms"}, open: openBoltBatch(time.Millisecond), operations: func(writers int) int { return max(32, 16*writers) }},
-		{name: "bbolt Batch", properties: []string{"2 fdatasync, shared by who comes within the default 10 ms"}, open: openBoltBatch(0), operations: together(4)},
-		{name: "renameio JSON", properties: []string{"rewrites a file of 1,000 entries", "1 fsync each, none of the directory"}, open: openJSON, operations: perWriter(32)},
-		{name: "SQLite WAL", properties: []string{"modernc.org/sqlite, synchronous=FULL, one connection", "1 fsync each, of the log"}, open: openSQLite("WAL"), operations: perWriter(64)},
-		{name: "SQLite", properties: []string{"modernc.org/sqlite, default journal, synchronous=FULL, one connection", "4 fsync each"}, open: openSQLite("DELETE"), operations: perWriter(20)},
+		{name: "berth", files: "berth", alone: 64, each: 16, open: openBerthLedger,
+			properties: []string{"the engine on its store", twoCopies}},
+		{name: "berth, sockets too", alone: 64, each: 16, open: openComputerLedger,
+			properties: []string{"also refuses ports that any socket of the computer has", twoCopies}},
+		{name: "bbolt Update", files: "bbolt", alone: 64, each: 2, open: openBoltUpdate,
+			properties: []string{"2 fdatasync each, one after the other"}},
+		{name: "bbolt Batch, 1 ms", alone: 32, each: 16, open: openBoltBatch(time.Millisecond),
+			properties: []string{"2 fdatasync, shared by who comes within 1 ms"}},
+		{name: "bbolt Batch", alone: 4, each: 4, open: openBoltBatch(0),
+			properties: []string{"2 fdatasync, shared by who comes within the default 10 ms"}},
+		{name: "renameio JSON", files: "JSON", alone: 32, each: 2, open: openJSON,
+			properties: []string{"rewrites a file of 1,000 entries", "1 fsync each, none of the directory"}},
+		{name: "SQLite WAL", files: "SQLite WAL", alone: 64, each: 2, open: openSQLite("WAL"),
+			properties: []string{"modernc.org/sqlite, synchronous=FULL, one connection", "1 fsync each, of a log at its full length"}},
+		{name: "SQLite", files: "SQLite", alone: 20, each: 2, open: openSQLite("DELETE"),
+			properties: []string{"modernc.org/sqlite, default journal, synchronous=FULL, one connection", "4 fsync each"}},
 	}
+}
+
+// operations returns how many a sample of that many writers has.
+func operations(alone, each, writers int, quick bool) int {
+	count := max(alone, each*writers)
+	if !quick {
+		count *= 2
+	}
+	return count
 }
 
 // durableJobs returns the jobs of group "durable-create".
@@ -88,10 +96,7 @@ func durableJobs(options Options) []Job {
 			Goroutines:  writers,
 		}
 		for _, keeper := range keepers() {
-			operations := keeper.operations(writers)
-			if !options.Quick {
-				operations *= 2
-			}
+			count := operations(keeper.alone, keeper.each, writers, options.Quick)
 			jobs = append(jobs, Job{
 				Group:      groupDurable,
 				Work:       work,
@@ -99,7 +104,7 @@ func durableJobs(options Options) []Job {
 				Unit:       unitTime,
 				Properties: keeper.properties,
 				Prepare: func(ctx context.Context, directory string) (Measure, error) {
-					return prepareDurable(ctx, directory, keeper, writers, operations)
+					return prepareDurable(ctx, directory, keeper, writers, count)
 				},
 			})
 		}

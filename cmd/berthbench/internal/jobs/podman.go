@@ -36,10 +36,7 @@ type podmanMeasure struct {
 }
 
 func podmanJob(options Options, work result.Work) Job {
-	operations := max(32, 2*work.Goroutines)
-	if !options.Quick {
-		operations *= 2
-	}
+	count := operations(32, 2, work.Goroutines, options.Quick)
 	return Job{
 		Group:      groupDurable,
 		Work:       work,
@@ -47,7 +44,7 @@ func podmanJob(options Options, work result.Work) Job {
 		Unit:       unitTime,
 		Properties: podmanProperties,
 		Prepare: func(_ context.Context, directory string) (Measure, error) {
-			return preparePodman(directory, options.Podman, work.Goroutines, operations)
+			return preparePodman(directory, options.Podman, work.Goroutines, count)
 		},
 	}
 }
