@@ -89,8 +89,7 @@ func drawDots(dc, panel draw.Canvas, contest statistics.Contest, costs span, las
 // dots are the rows of one contest, the first one on top. They are a [plot.Plotter].
 type dots []statistics.Standing
 
-// Plot draws a thin line from the least to the greatest sample, a bar from quartile to quartile, a mark at
-// the median and rings at what lies apart.
+// Plot draws a bar from quartile to quartile, a mark at the median and rings at what lies apart.
 func (d dots) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	for i, standing := range d {
@@ -99,24 +98,27 @@ func (d dots) Plot(c draw.Canvas, p *plot.Plot) {
 			continue
 		}
 		y := toY(float64(len(d) - 1 - i))
-		t, radius := hues[0], vg.Length(4)
-		if standing.Figure.Subject == berth {
-			t, radius = ink, 5
-		}
-		if canvas, ok := c.Canvas.(*svgCanvas); ok {
-			canvas.note(standing.Figure.Subject + ": " + describe(s, standing.Figure.Unit))
-			defer canvas.endNote()
-		}
-		if drawable(s.Lower) {
-			c.StrokeLine2(draw.LineStyle{Color: t, Width: 3}, toX(s.Lower), y, toX(s.Upper), y)
-		}
-		for _, outlier := range s.Outliers {
-			if drawable(outlier) {
-				c.DrawGlyph(draw.GlyphStyle{Color: t, Radius: 2.2, Shape: draw.RingGlyph{}}, vg.Point{X: toX(outlier), Y: y})
-			}
-		}
-		c.DrawGlyph(draw.GlyphStyle{Color: t, Radius: radius, Shape: draw.CircleGlyph{}}, vg.Point{X: toX(s.Median), Y: y})
+		annotated(c.Canvas, standing.Figure.Subject+": "+describe(s, standing.Figure.Unit), func() {
+			plotDot(c, standing, toX, y)
+		})
 	}
+}
+
+func plotDot(c draw.Canvas, standing statistics.Standing, toX func(float64) vg.Length, y vg.Length) {
+	s := standing.Summary
+	color, radius := hues[0], vg.Length(4)
+	if standing.Figure.Subject == berth {
+		color, radius = ink, 5
+	}
+	if drawable(s.Lower) {
+		c.StrokeLine2(draw.LineStyle{Color: color, Width: 3}, toX(s.Lower), y, toX(s.Upper), y)
+	}
+	for _, outlier := range s.Outliers {
+		if drawable(outlier) {
+			c.DrawGlyph(draw.GlyphStyle{Color: color, Radius: 2.2, Shape: draw.RingGlyph{}}, vg.Point{X: toX(outlier), Y: y})
+		}
+	}
+	c.DrawGlyph(draw.GlyphStyle{Color: color, Radius: radius, Shape: draw.CircleGlyph{}}, vg.Point{X: toX(s.Median), Y: y})
 }
 
 // A column is numbers beside the dots.

@@ -147,8 +147,8 @@ func distance(name string) float64 {
 
 // wording says what the parts of names mean.
 var wording = map[string]func(value string) string{
-	"blocks":     func(v string) string { return grouped(v) + " blocks" },
-	"records":    func(v string) string { return grouped(v) + " records" },
+	"blocks":     func(v string) string { return counted(v, "block") },
+	"records":    func(v string) string { return counted(v, "record") },
 	"writers":    func(v string) string { return counted(v, "writer") },
 	"goroutines": func(v string) string { return counted(v, "reader") },
 	"width":      func(v string) string { return counted(v, "port") },

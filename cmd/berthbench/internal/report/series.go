@@ -81,8 +81,13 @@ func (s series) Plot(c draw.Canvas, p *plot.Plot) {
 		c.StrokeLines(line, points)
 	}
 	for _, point := range s.points {
-		if point.drawn() {
-			s.plotPoint(c, point, at)
+		switch {
+		case !point.drawn():
+		case s.small:
+			s.look.drawMark(&c, at(point.x, point.summary.Median), 2)
+		default:
+			text := fmt.Sprintf("%s, %s: %s", s.subject, point.caption, describe(point.summary, s.unit))
+			annotated(c.Canvas, text, func() { s.plotPoint(c, point, at) })
 		}
 	}
 }
@@ -106,23 +111,16 @@ func (s series) runs() [][]point {
 }
 
 func (s series) plotPoint(c draw.Canvas, point point, at func(x, y float64) vg.Point) {
-	radius := vg.Length(3.4)
-	if s.small {
-		radius = 2
-	} else if canvas, ok := c.Canvas.(*svgCanvas); ok {
-		canvas.note(fmt.Sprintf("%s, %s: %s", s.subject, point.caption, describe(point.summary, s.unit)))
-		defer canvas.endNote()
-	}
-	if drawable(point.summary.Lower) && !s.small {
+	if drawable(point.summary.Lower) {
 		low, high := at(point.x, point.summary.Lower), at(point.x, point.summary.Upper)
 		c.StrokeLine2(draw.LineStyle{Color: s.look.tone, Width: 1}, low.X, low.Y, high.X, high.Y)
 	}
 	for _, outlier := range point.summary.Outliers {
-		if drawable(outlier) && !s.small {
+		if drawable(outlier) {
 			c.DrawGlyph(draw.GlyphStyle{Color: s.look.tone, Radius: 1.3, Shape: draw.RingGlyph{}}, at(point.x, outlier))
 		}
 	}
-	s.look.drawMark(&c, at(point.x, point.summary.Median), radius)
+	s.look.drawMark(&c, at(point.x, point.summary.Median), 3.4)
 }
 
 // drawMark draws the mark of a line; one that stands behind has a dot.

@@ -72,9 +72,21 @@ func (s *svgCanvas) document(title, description, style string) []byte {
 	return out.Bytes()
 }
 
-// note opens a group that shows text when it is pointed at; endNote closes it.
-func (s *svgCanvas) note(text string) { fmt.Fprintf(&s.body, "<g><title>%s</title>\n", escape(text)) }
-func (s *svgCanvas) endNote()         { s.body.WriteString("</g>\n") }
+// annotated draws what shows a text when it is pointed at. Each crop of a canvas wraps it once more.
+func annotated(c vg.Canvas, text string, paint func()) {
+	for {
+		switch under := c.(type) {
+		case draw.Canvas:
+			c = under.Canvas
+			continue
+		case *svgCanvas:
+			fmt.Fprintf(&under.body, "<g><title>%s</title>\n", escape(text))
+			defer under.body.WriteString("</g>\n")
+		}
+		paint()
+		return
+	}
+}
 
 func (s *svgCanvas) SetLineWidth(width vg.Length) { s.state.lineWidth = width }
 
