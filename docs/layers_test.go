@@ -129,7 +129,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"cmd/..."},
-		ours:     []string{"reservation/...", "pool", "store", "sockets/...", "cmd/..."},
+		ours:     []string{"reservation/...", "pool", "pool/poolbench/...", "store", "sockets/...", "cmd/..."},
 		modules:  []string{cobra, pflag, system, term, tools},
 		reason:   "the command wires, and libraries never import it",
 	},
