@@ -70,6 +70,8 @@ type Computer struct {
 // A store tells of commits, so that a watch need not ask.
 var _ reservation.WatchedJournal = (*store.Store)(nil)
 
+var _ reservation.Watcher = (*Computer)(nil)
+
 // Open returns this computer's engine. Any number of programs use one store at the same time, each
 // with an engine of its own: what one reserves the others respect at once. Runtime reservations are
 // held by real sockets, so that everybody respects them, and end with the program.
