@@ -22,18 +22,23 @@ func (c cast) look(subject string) look {
 	return lookBehind
 }
 
-// casts returns the cast of each group.
+// casts returns the cast of the lines of each group.
 func casts(groups []group) []cast {
 	all := make([]cast, len(groups))
-	leading := make([][]string, len(groups))
+	var troupes []troupe
 	for i, g := range groups {
-		all[i].subjects = byImportance(g.contests)
+		families := g.mainFamilies()
+		var contests []statistics.Contest
+		for _, f := range families {
+			contests = append(contests, f.contests...)
+		}
+		all[i].subjects = byImportance(contests)
 		all[i].leading = all[i].subjects[:min(maxHighlighted, len(all[i].subjects))]
-		if g.hasLines() {
-			leading[i] = all[i].leading
+		if len(families) > 0 {
+			troupes = append(troupes, troupe{all[i].leading, len(families)})
 		}
 	}
-	run := looks(leading)
+	run := looks(troupes)
 	for i := range all {
 		all[i].looks = run
 	}

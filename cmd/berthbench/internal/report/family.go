@@ -154,6 +154,7 @@ var wording = map[string]func(value string) string{
 	"width":      func(v string) string { return counted(v, "port") },
 	"hit":        func(v string) string { return v + " % hit" },
 	"reads":      func(v string) string { return "a change every " + counted(v, "read") },
+	"fits":       fits,
 	"full":       func(v string) string { return v + " % full" },
 }
 
@@ -172,6 +173,14 @@ func caption(name string) string {
 		}
 	}
 	return strings.Join(words, " · ")
+}
+
+// fits says where a search finds what it looks for.
+func fits(place string) string {
+	if place == "no" {
+		return "fits nowhere"
+	}
+	return "fits at the " + place
 }
 
 func counted(number, noun string) string {

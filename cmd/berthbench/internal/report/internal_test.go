@@ -51,7 +51,11 @@ func TestLooksDifferWithinAGroup(t *testing.T) {
 			return append([]string{berth}, names...)
 		})
 		groups := rapid.SliceOfN(group, 1, 8).Draw(t, "groups")
-		found := looks(groups)
+		troupes := make([]troupe, len(groups))
+		for i, group := range groups {
+			troupes[i] = troupe{group, i + 1}
+		}
+		found := looks(troupes)
 		for _, group := range groups {
 			seen := map[string]bool{}
 			for _, subject := range group {
@@ -63,7 +67,7 @@ func TestLooksDifferWithinAGroup(t *testing.T) {
 			}
 		}
 	})
-	one := looks([][]string{{berth, "a", "b", "c", "d", "e", "f", "g"}})
+	one := looks([]troupe{{[]string{berth, "a", "b", "c", "d", "e", "f", "g"}, 1}})
 	hues := map[string]bool{}
 	for _, look := range one {
 		hues[look.tone.name] = true
@@ -103,7 +107,7 @@ func TestCaption(t *testing.T) {
 		"blocks=10000/width=16/hit=50":                "10,000 blocks · 16 ports · 50 % hit",
 		"blocks=1/width=1/hit=0/layout=fragmented":    "1 block · 1 port · 0 % hit · layout fragmented",
 		"blocks=1000/width=16/goroutines=1/reads=100": "1,000 blocks · 16 ports · 1 reader · a change every 100 reads",
-		"blocks=1000/width=200/fits=nowhere":          "1,000 blocks · 200 ports · fits nowhere",
+		"blocks=1000/width=200/fits=no":               "1,000 blocks · 200 ports · fits nowhere",
 		"full=0/thief":                                "0 % full · thief",
 		"writers=64":                                  "64 writers",
 		"disk/records=1000":                           "disk · 1,000 records",

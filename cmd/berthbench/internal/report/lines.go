@@ -28,8 +28,8 @@ func linePlot(g group, f family, cast cast, foot string) Plot {
 	canvas := newSVG(pictureWidth, height)
 	dc := canvas.drawing()
 	title := g.heading("cost over " + f.dimension.title)
-	subtitle := joined(" · ", measured(f.unit)+", lower is better", caption(f.rest))
-	drawFrame(dc, title, subtitle, foot+" · whiskers: quartiles, rings: runs apart")
+	subtitle := joined(" · ", measured(f.unit)+", lower is better", caption(f.rest), "whiskers: quartiles, rings: runs apart")
+	drawFrame(dc, title, subtitle, foot)
 
 	p := newPlot(f, f.valueSpan(), f.costs().padded(0.03), 0.1)
 	for _, line := range lines {

@@ -14,7 +14,7 @@ import (
 // multiplesPlot draws all families of a group as small plots side by side, with equal axes, so that
 // what changes from one to the next can be seen.
 func multiplesPlot(g group, families []family, cast cast, foot string) Plot {
-	columns := 3 // as many as there are hit rates
+	columns := min(3, len(families)) // there are three hit rates
 	if len(families) > 18 {
 		columns = 4
 	}

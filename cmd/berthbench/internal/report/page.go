@@ -175,8 +175,10 @@ func scoreOf(g group, namers map[string]bool) (s score, ok bool) {
 			continue
 		}
 		ours := contest.Standings[place]
-		attempts += ours.Figure.Attempts
-		successes += ours.Figure.Successes
+		if g.isJob {
+			attempts += ours.Figure.Attempts
+			successes += ours.Figure.Successes
+		}
 		s.Works++
 		switch {
 		case place == 0:
@@ -242,8 +244,10 @@ func (s score) summarize() string {
 	case !s.Namers:
 	case others == 0:
 		text += " Nobody in front of it can say who is in the way."
+	case len(s.Behind) == 1:
+		text += " Somebody in front of it can say who is in the way."
 	default:
-		text += fmt.Sprintf(" In %d of them one in front of it can say who is in the way.", others)
+		text += fmt.Sprintf(" In %d of them somebody in front of it can say who is in the way.", others)
 	}
 	return text
 }
@@ -260,7 +264,7 @@ func sectionOf(g group, plots []Plot, verified []result.Verdict) section {
 	}
 	main := mainContest(g.contests)
 	inGrids := map[string]bool{}
-	for _, f := range g.gridFamilies() {
+	for _, f := range g.mainFamilies() {
 		s.Grids = append(s.Grids, gridOf(f))
 		for _, contest := range f.contests {
 			inGrids[identity(contest)] = true

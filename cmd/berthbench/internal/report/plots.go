@@ -101,8 +101,8 @@ func (g group) families(along dimension) []family {
 	return families(g.contests, along)
 }
 
-// gridFamilies returns the families along the first dimension that there are any along.
-func (g group) gridFamilies() []family {
+// mainFamilies returns the families along the first dimension that there are any along.
+func (g group) mainFamilies() []family {
 	for _, along := range dimensions {
 		if found := g.families(along); len(found) > 0 {
 			return found
@@ -114,9 +114,6 @@ func (g group) gridFamilies() []family {
 // identity tells the contests of a group apart.
 func identity(contest statistics.Contest) string { return contest.Unit + " " + contest.Work.Name }
 
-// hasLines reports whether the group has a plot in which looks tell lines apart.
-func (g group) hasLines() bool { return len(g.gridFamilies()) > 0 }
-
 // heading joins the group's title and what is shown of it.
 func (g group) heading(what string) string {
 	if strings.HasSuffix(g.title, "?") {
@@ -125,39 +122,32 @@ func (g group) heading(what string) string {
 	return g.title + ": " + what
 }
 
-// groupText names the groups and says what one operation is.
-var groupText = map[string]struct {
-	title, about string
-	isJob        bool
-}{
-	"any":            {"Is any port taken?", "A range of ports is asked for, and the answer is yes or no: a bitmap can give it.", false},
-	"who":            {"Who is in the way?", "A range of ports is asked for, and the answer is a block that overlaps it: only a core that keeps the blocks themselves can give it.", false},
-	"churn":          {"Delete, ask, insert", "A block goes, its place is asked for, and a block comes.", false},
-	"find":           {"First free run", "A number of free ports in a row is searched for: where the first ones are, or that there are none.", false},
-	"clone":          {"Copy", "A copy of the core that later changes do not reach.", false},
-	"shared":         {"Readers beside a writer", "Several readers ask while a writer changes blocks. Cores that need a lock have one around them.", false},
-	"trace":          {"A recorded load", "One operation of a recorded load.", false},
-	"memory":         {"Memory", "What a block takes in memory, and a record on disk.", false},
-	"udp-port":       {"One free UDP port, bound", "The whole job: get one free UDP port, bound, and close it. Who fails more than one attempt in a hundred stands below those who do not, however fast.", true},
-	"durable-create": {"One record made durable", "The whole job: make a small record that is on disk when the call returns.", true},
+// knownGroups are in the order of the report, with what one operation of them is.
+var knownGroups = []group{
+	{name: "any", title: "Is any port taken?", about: "A range of ports is asked for, and the answer is yes or no: a bitmap can give it."},
+	{name: "who", title: "Who is in the way?", about: "A range of ports is asked for, and the answer is a block that overlaps it: only a core that keeps the blocks themselves can give it."},
+	{name: "churn", title: "Delete, ask, insert", about: "A block goes, its place is asked for, and a block comes."},
+	{name: "find", title: "First free run", about: "A number of free ports in a row is searched for: where the first ones are, or that there are none."},
+	{name: "clone", title: "Copy", about: "A copy of the core that later changes do not reach."},
+	{name: "shared", title: "Readers beside a writer", about: "Several readers ask while a writer changes blocks. Cores that need a lock have one around them."},
+	{name: "trace", title: "A recorded load", about: "One operation of a recorded load."},
+	{name: "udp-port", title: "One free UDP port, bound", about: "The whole job: get one free UDP port, bound, and close it. Who fails more than one attempt in a hundred stands below those who do not, however fast.", isJob: true},
+	{name: "durable-create", title: "One record made durable", about: "The whole job: make a small record that is on disk when the call returns.", isJob: true},
+	{name: "memory", title: "Memory", about: "What a block takes in memory, and a record on disk."},
 }
 
-// groupsOf returns the groups of a run in the order in which they begin.
+// groupsOf returns the groups of a run: those that are known, and then others as they begin.
 func groupsOf(run *result.Run) []group {
-	var groups []group
+	groups := slices.Clone(knownGroups)
 	for _, contest := range statistics.Contests(run.Figures) {
 		place := slices.IndexFunc(groups, func(g group) bool { return g.name == contest.Group })
 		if place < 0 {
 			place = len(groups)
-			text, known := groupText[contest.Group]
-			if !known {
-				text.title = contest.Group
-			}
-			groups = append(groups, group{name: contest.Group, title: text.title, about: text.about, isJob: text.isJob})
+			groups = append(groups, group{name: contest.Group, title: contest.Group})
 		}
 		groups[place].contests = append(groups[place].contests, contest)
 	}
-	return groups
+	return slices.DeleteFunc(groups, func(g group) bool { return len(g.contests) == 0 })
 }
 
 // machineLine says on what a run was measured, and whether it is whole.

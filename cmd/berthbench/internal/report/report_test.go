@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -127,9 +128,17 @@ func TestPageOfARunWithoutBerth(t *testing.T) {
 }
 
 func TestSameRunGivesSameBytes(t *testing.T) {
-	first, second := report.Plots(synthetic(1)), report.Plots(synthetic(1))
-	require.Equal(t, first, second)
-	require.Equal(t, pageText(t, synthetic(1)), pageText(t, synthetic(1)))
+	var plots [2][]report.Plot
+	var pages [2][]byte
+	for i := range plots {
+		run := synthetic(1)
+		plots[i] = report.Plots(run)
+		var err error
+		pages[i], err = report.Page(run, plots[i])
+		require.NoError(t, err)
+	}
+	require.True(t, reflect.DeepEqual(plots[0], plots[1]), "the pictures differ")
+	require.True(t, bytes.Equal(pages[0], pages[1]), "the pages differ")
 }
 
 func TestFullRun(t *testing.T) {
@@ -147,7 +156,9 @@ func TestFullRun(t *testing.T) {
 		"churn-over-blocks", "find-over-blocks", "shared-over-goroutines", "udp-port", "durable-create", "memory",
 	}, names)
 
-	page := pageText(t, run)
+	made, err := report.Page(run, plots)
+	require.NoError(t, err)
+	page := string(made)
 	require.Less(t, len(page), 2<<20)
 	for _, network := range []string{"<script", "<link", "@import", "url("} {
 		require.NotContains(t, page, network, "the page needs nothing but itself")

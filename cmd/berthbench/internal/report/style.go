@@ -82,14 +82,21 @@ const berth = "berth"
 // maxHighlighted is how many lines of one plot are told apart by their looks. More are a mess.
 const maxHighlighted = 8
 
-// looks gives every subject that is highlighted in a group a look, the same in all plots of the run.
-// Groups are lists of subjects, the most important one first. Two of one group have different looks,
-// and different hues wherever that can be had.
+// A troupe is the subjects that are highlighted in one group, the most important one first, and the
+// number of plots that they are seen together in.
+type troupe struct {
+	subjects []string
+	plots    int
+}
+
+// looks gives every subject of the troupes a look, the same in all plots of the run. Two of one troupe
+// have different looks, and different hues wherever that can be had; where it cannot, the hue that
+// fewest plots show beside each other is used twice.
 //
 // This is the colouring of a graph, by Brélaz's rule (1979): next is whoever has the least choice left.
-func looks(groups [][]string) map[string]look {
-	beside := neighbours(groups)
-	order := byPlace(groups)
+func looks(troupes []troupe) map[string]look {
+	beside := neighbours(troupes)
+	order := byPlace(troupes)
 	places := map[string]int{}
 	for range order {
 		next, most := "", -1
@@ -107,27 +114,30 @@ func looks(groups [][]string) map[string]look {
 	return found
 }
 
-// byPlace returns everybody but Berth once, leaders of groups first.
-func byPlace(groups [][]string) []string {
+// byPlace returns everybody but Berth once, those who lead a troupe first.
+func byPlace(troupes []troupe) []string {
 	var order []string
 	for place := range maxHighlighted {
-		for _, group := range groups {
-			if place < len(group) && group[place] != berth && !slices.Contains(order, group[place]) {
-				order = append(order, group[place])
+		for _, t := range troupes {
+			if place < len(t.subjects) && t.subjects[place] != berth && !slices.Contains(order, t.subjects[place]) {
+				order = append(order, t.subjects[place])
 			}
 		}
 	}
 	return order
 }
 
-// neighbours returns whom each subject shares a group with.
-func neighbours(groups [][]string) map[string][]string {
-	beside := map[string][]string{}
-	for _, group := range groups {
-		for _, subject := range group {
-			for _, other := range group {
+// neighbours returns in how many plots each subject is seen beside each other one.
+func neighbours(troupes []troupe) map[string]map[string]int {
+	beside := map[string]map[string]int{}
+	for _, t := range troupes {
+		for _, subject := range t.subjects {
+			if beside[subject] == nil {
+				beside[subject] = map[string]int{}
+			}
+			for _, other := range t.subjects {
 				if other != subject {
-					beside[subject] = append(beside[subject], other)
+					beside[subject][other] += t.plots
 				}
 			}
 		}
@@ -135,12 +145,12 @@ func neighbours(groups [][]string) map[string][]string {
 	return beside
 }
 
-// taken returns how often each place is beside a subject with these neighbours.
-func taken(neighbours []string, places map[string]int) map[int]int {
+// taken returns in how many plots each place is seen beside a subject with these neighbours.
+func taken(neighbours, places map[string]int) map[int]int {
 	used := map[int]int{}
-	for _, subject := range neighbours {
+	for subject, plots := range neighbours {
 		if place, ok := places[subject]; ok {
-			used[place]++
+			used[place] += plots
 		}
 	}
 	return used
@@ -149,12 +159,12 @@ func taken(neighbours []string, places map[string]int) map[int]int {
 // freePlace returns a place that is not used, with the hue that is used least.
 func freePlace(used map[int]int) int {
 	byHue := make([]int, len(hues))
-	for place, times := range used {
-		byHue[place%len(hues)] += times
+	for place, plots := range used {
+		byHue[place%len(hues)] += plots
 	}
 	place := 0
-	for hue, times := range byHue {
-		if times < byHue[place] {
+	for hue, plots := range byHue {
+		if plots < byHue[place] {
 			place = hue
 		}
 	}

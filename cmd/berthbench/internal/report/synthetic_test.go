@@ -71,7 +71,7 @@ func synthetic(seed uint64) *result.Run {
 	}
 	for _, blocks := range []int{10, 100, 1000, 10_000, 30_000} {
 		addCores(run, random, "churn", result.Work{Name: fmt.Sprintf("blocks=%d/width=1", blocks), Blocks: blocks, Width: 1}, 6)
-		addCores(run, random, "find", result.Work{Name: fmt.Sprintf("blocks=%d/width=16/fits=nowhere", blocks), Blocks: blocks, Width: 16}, 20)
+		addCores(run, random, "find", result.Work{Name: fmt.Sprintf("blocks=%d/width=16/fits=no", blocks), Blocks: blocks, Width: 16}, 20)
 	}
 	for _, goroutines := range []int{1, 2, 4, 8, 16} {
 		work := result.Work{Name: fmt.Sprintf("blocks=1000/width=16/goroutines=%d/reads=100", goroutines), Blocks: 1000, Width: 16, Goroutines: goroutines}
