@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -24,92 +23,136 @@ func (g guards) close() {
 	}
 }
 
-// hold binds the guards of a block.
-func hold(ctx context.Context, protocol reservation.Protocol, r reservation.Range) (*Block, error) {
-	b := &Block{protocol: protocol, ports: r, held: make([]port, 0, r.Count())}
-	for number := range r.Ports() {
-		err := ctx.Err()
-		var g guards
-		if err == nil {
-			g, err = openGuards(protocol, number)
+// set sets a socket option of all of them.
+func (g guards) set(option, value int) error {
+	for _, descriptor := range g {
+		if err := unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, option, value); err != nil {
+			return err
 		}
-		if err != nil {
-			_ = b.Close()
-			return nil, holdError(protocol, r, number, err)
-		}
-		b.held = append(b.held, port{guards: g})
-	}
-	return b, nil
-}
-
-func holdError(protocol reservation.Protocol, r reservation.Range, number uint16, err error) error {
-	blamed := r
-	if errors.Is(err, reservation.ErrInUse) || errors.Is(err, reservation.ErrDenied) {
-		blamed = pool.RangeOf(number)
-	}
-	return &reservation.Error{Op: "acquire", Protocol: protocol, Range: blamed, Err: err}
-}
-
-// openGuards binds what keeps one port on every address of both families.
-func openGuards(protocol reservation.Protocol, number uint16) (guards, error) {
-	descriptor, err := openSocket(unix.AF_INET6, protocol)
-	if errors.Is(err, unix.EAFNOSUPPORT) {
-		return openGuard4(protocol, number)
-	}
-	if err != nil {
-		return nil, withCondition(err)
-	}
-	err = unix.SetsockoptInt(descriptor, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
-	if err == nil {
-		err = unix.Bind(descriptor, &unix.SockaddrInet6{Port: int(number)})
-	}
-	if err != nil {
-		_ = unix.Close(descriptor)
-		return nil, withCondition(err)
-	}
-	return guards{descriptor}, nil
-}
-
-func openGuard4(protocol reservation.Protocol, number uint16) (guards, error) {
-	descriptor, err := openSocket(unix.AF_INET, protocol)
-	if err != nil {
-		return nil, withCondition(err)
-	}
-	if err := unix.Bind(descriptor, &unix.SockaddrInet4{Port: int(number)}); err != nil {
-		_ = unix.Close(descriptor)
-		return nil, withCondition(err)
-	}
-	return guards{descriptor}, nil
-}
-
-// withCondition puts the engine's condition in front of a system's error, where it has one.
-func withCondition(err error) error {
-	condition := conditionOf(err)
-	if condition == nil {
-		return err
-	}
-	return fmt.Errorf("%w: %w", condition, err)
-}
-
-func conditionOf(err error) error {
-	switch {
-	case errors.Is(err, unix.EADDRINUSE):
-		return reservation.ErrInUse
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return reservation.ErrDenied
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-		return reservation.ErrLimit
-	case errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EBADF), errors.Is(err, unix.ENOTSOCK):
-		return reservation.ErrInvalid
-	case errors.Is(err, unix.EAFNOSUPPORT):
-		return reservation.ErrUnsupported
 	}
 	return nil
 }
 
-func sockaddrOf(address netip.AddrPort) unix.Sockaddr {
-	if ip := address.Addr(); ip.Is4() {
-		return &unix.SockaddrInet4{Port: int(address.Port()), Addr: ip.As4()}
+// hold binds the guards of every port of the block.
+func (b *Block) hold(ctx context.Context) error {
+	b.spans = spansOfSystem()
+	if err := checkDescriptors(b.ports.Count() * len(b.spans)); err != nil {
+		return &reservation.Error{Op: "acquire", Protocol: b.protocol, Range: b.ports, Err: err}
 	}
-	return &unix.SockaddrInet6{Port: int(address.Port()), Addr: address.Addr().As16()}
+	b.held = make([]port, b.ports.Count())
+	descriptors := make([]int, 0, b.ports.Count()*len(b.spans))
+	for number := range b.ports.Ports() {
+		err := ctx.Err()
+		before := len(descriptors)
+		if err == nil {
+			descriptors, err = openGuards(descriptors, b.protocol, b.spans, number)
+			b.at(number).guards = descriptors[before:len(descriptors):len(descriptors)]
+		}
+		if err != nil {
+			_ = b.Close()
+			return b.holdError(number, err)
+		}
+	}
+	return nil
+}
+
+// holdError blames the one port that cannot be had, or else the whole block.
+func (b *Block) holdError(number uint16, err error) error {
+	blamed := b.ports
+	if errors.Is(err, unix.EADDRINUSE) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		blamed = pool.RangeOf(number)
+	}
+	return &reservation.Error{Op: "acquire", Protocol: b.protocol, Range: blamed, Err: withCondition(err)}
+}
+
+// openGuards appends the guards of one port to g, one for each span, or none.
+func openGuards(g guards, protocol reservation.Protocol, spans []span, number uint16) (guards, error) {
+	before := len(g)
+	for _, s := range spans {
+		descriptor, err := openGuard(protocol, s)
+		if err == nil {
+			g = append(g, descriptor)
+			err = bindGuard(descriptor, s, number)
+		}
+		if err != nil {
+			g[before:].close()
+			return g[:before], err
+		}
+	}
+	return g, nil
+}
+
+// openGuard opens what can be bound as a guard. Without a receive buffer to speak of a UDP guard
+// keeps two or three datagrams at most, whatever is sent to it. A filter that drops all would keep
+// none, but docs/decisions/0045-no-filter.md says what it does to the kernel.
+func openGuard(protocol reservation.Protocol, s span) (descriptor int, err error) {
+	family := unix.AF_INET6
+	if s == onlyIPv4 {
+		family = unix.AF_INET
+	}
+	if descriptor, err = openSocket(family, protocol); err != nil {
+		return -1, err
+	}
+	if family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(descriptor, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, int(s)) // 0 is bothFamilies, 1 onlyIPv6
+	}
+	if err == nil && protocol == pool.UDP {
+		err = unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, unix.SO_RCVBUF, minimalBuffer)
+	}
+	if err != nil {
+		_ = unix.Close(descriptor)
+		return -1, err
+	}
+	return descriptor, nil
+}
+
+// minimalBuffer is a size in bytes that every system accepts. Linux makes it its minimum, 2,304.
+const minimalBuffer = 1
+
+func bindGuard(descriptor int, s span, number uint16) error {
+	if s == onlyIPv4 {
+		return unix.Bind(descriptor, &unix.SockaddrInet4{Port: int(number)})
+	}
+	return unix.Bind(descriptor, &unix.SockaddrInet6{Port: int(number)})
+}
+
+// spansOfSystem returns what guards cover on this computer. Only Linux refuses an IPv4 bind beside a
+// socket for both families, so elsewhere each family has its own. A computer may lack IPv6.
+func spansOfSystem() []span {
+	descriptor, err := openSocket(unix.AF_INET6, pool.UDP)
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		return []span{onlyIPv4}
+	}
+	if err == nil {
+		_ = unix.Close(descriptor)
+	}
+	return spansWithIPv6
+}
+
+// withCondition puts the engine's condition in front of a system's error, where it has one.
+func withCondition(err error) error {
+	if condition := conditionOf(err); condition != nil && !errors.Is(err, condition) {
+		return fmt.Errorf("%w: %w", condition, err)
+	}
+	return err
+}
+
+func conditionOf(err error) error {
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return nil
+	}
+	switch errno {
+	case unix.EADDRINUSE:
+		return reservation.ErrInUse
+	case unix.EACCES, unix.EPERM: // a privileged port, or a security module's word
+		return reservation.ErrDenied
+	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+		return reservation.ErrLimit
+	case unix.EADDRNOTAVAIL, unix.EINVAL, unix.EBADF, unix.ENOTSOCK:
+		return reservation.ErrInvalid
+	case unix.EAFNOSUPPORT:
+		return reservation.ErrUnsupported
+	}
+	return nil
 }

@@ -41,12 +41,14 @@ func (h Handover) String() string {
 }
 
 // A Keeper keeps blocks of ports. It is safe for concurrent use.
-type Keeper struct{}
+type Keeper struct {
+	handover Handover
+}
 
 var _ reservation.Keeper = (*Keeper)(nil)
 
 // New returns a Keeper. It opens nothing.
-func New() *Keeper { return &Keeper{} }
+func New() *Keeper { return &Keeper{handover: systemHandover} }
 
 // Keep is [Keeper.Hold] for the engine. The dynamic type of the result is *Block.
 func (k *Keeper) Keep(ctx context.Context, protocol reservation.Protocol, r reservation.Range) (reservation.KeptBlock, error) {
@@ -80,5 +82,10 @@ func (k *Keeper) Hold(ctx context.Context, protocol reservation.Protocol, r rese
 	if err := ctx.Err(); err != nil {
 		return nil, refuse(err)
 	}
-	return hold(ctx, protocol, r)
+	b := &Block{protocol: protocol, ports: r, handover: k.handover}
+	b.idle.L = &b.mu
+	if err := b.hold(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
 }

@@ -8,33 +8,36 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"syscall"
 
 	"github.com/berthkit/berth/reservation"
 )
 
-const handover = WithGap
+const systemHandover = WithGap
 
-type guards struct{}
+type guards []int
 
-func unsupported(op string, protocol reservation.Protocol, r reservation.Range) error {
-	return &reservation.Error{Op: op, Protocol: protocol, Range: r,
-		Err: fmt.Errorf("%w: ports are not held by sockets on %s", reservation.ErrUnsupported, runtime.GOOS)}
+func (guards) close() {}
+
+func unsupported() error {
+	return fmt.Errorf("%w: ports are not held by sockets on %s", reservation.ErrUnsupported, runtime.GOOS)
 }
 
-func hold(_ context.Context, protocol reservation.Protocol, r reservation.Range) (*Block, error) {
-	return nil, unsupported("acquire", protocol, r)
+func (b *Block) hold(context.Context) error {
+	return &reservation.Error{Op: "acquire", Protocol: b.protocol, Range: b.ports, Err: unsupported()}
 }
 
-func (b *Block) listenUDP(context.Context, string, *net.UDPAddr, func(string, string, syscall.RawConn) error) (*net.UDPConn, error) {
-	return nil, unsupported("bind", b.protocol, b.ports)
+func (b *Block) listenUDP(_ context.Context, _ string, laddr *net.UDPAddr, _ control) (*net.UDPConn, error) {
+	return nil, b.refuse(uint16(laddr.Port), unsupported())
 }
 
-func (b *Block) listenTCP(context.Context, string, *net.TCPAddr, func(string, string, syscall.RawConn) error) (*net.TCPListener, error) {
-	return nil, unsupported("bind", b.protocol, b.ports)
+func (b *Block) listenTCP(_ context.Context, _ string, laddr *net.TCPAddr, _ control) (*net.TCPListener, error) {
+	return nil, b.refuse(uint16(laddr.Port), unsupported())
 }
 
-func (b *Block) bind(int, netip.AddrPort) error { return unsupported("bind", b.protocol, b.ports) }
-func (b *Block) listen(int, int) error          { return unsupported("bind", b.protocol, b.ports) }
-func (b *Block) takeBack(uint16) error          { return nil }
-func (b *Block) letGo() error                   { return nil }
+func (b *Block) bind(_ int, address netip.AddrPort) error {
+	return b.refuse(address.Port(), unsupported())
+}
+
+func (b *Block) listen(int, int) error { return b.refuse(b.ports.First(), unsupported()) }
+
+func (b *Block) takeBack(uint16) {}

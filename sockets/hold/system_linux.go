@@ -7,12 +7,14 @@ import (
 	"github.com/berthkit/berth/reservation"
 )
 
-const handover = Gapless
+const systemHandover = Gapless
+
+var spansWithIPv6 = []span{bothFamilies}
 
 func openSocket(family int, protocol reservation.Protocol) (int, error) {
 	kind := unix.SOCK_DGRAM
 	if protocol == pool.TCP {
 		kind = unix.SOCK_STREAM
 	}
-	return unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)
+	return unix.Socket(family, kind|unix.SOCK_CLOEXEC, int(protocol))
 }

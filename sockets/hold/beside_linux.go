@@ -1,0 +1,307 @@
+package hold
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/berthkit/berth/pool"
+	"github.com/berthkit/berth/reservation"
+)
+
+// On Linux a port is handed over without closing its guards: for the few microseconds of the bind
+// both sides carry SO_REUSEPORT, with which the system lets sockets of one user beside each other.
+// Without the option the guards go on refusing everybody, and they are still there when the
+// application's socket is closed. What that takes is in docs/decisions/0044-guards-stay.md.
+
+// listenUDPBeside binds a new UDP socket beside the guards of a busy port.
+func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, laddr *net.UDPAddr, prepare control) (*net.UDPConn, error) {
+	var fresh guards
+	if wildcard := len(laddr.IP) == 0 || laddr.IP.IsUnspecified(); wildcard && network != "udp4" && b.hasIPv6() {
+		var err error
+		if fresh, err = b.openFresh(b.spans, caller); err != nil {
+			return nil, err
+		}
+	}
+	socket, shares := -1, 0
+	conn, err := listenPacket(ctx, func(network, address string, c syscall.RawConn) error {
+		if prepare != nil {
+			if err := prepare(network, address, c); err != nil {
+				return err
+			}
+		}
+		var err error
+		if controlErr := c.Control(func(descriptor uintptr) {
+			socket = int(descriptor)
+			if prepare != nil { // or else the socket is as package net made it
+				shares, err = unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT)
+			}
+			if err == nil {
+				err = p.share(socket)
+			}
+		}); controlErr != nil {
+			return controlErr
+		}
+		return err
+	}, network, laddr)
+	if err == nil {
+		err = p.putBehind(fresh, uint16(laddr.Port), b.spans)
+	} else {
+		fresh.close()
+		socket = -1 // package net has closed it
+	}
+	if err = errors.Join(err, p.unshare(socket, shares)); err != nil {
+		if conn != nil {
+			_ = conn.Close()
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// share lets a socket beside the guards.
+func (p *port) share(socket int) error {
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return err
+	}
+	return p.guards.set(unix.SO_REUSEPORT, 1)
+}
+
+// unshare ends what share began, first at the guards: they cover more. The socket, if it is not -1,
+// has again what it had.
+func (p *port) unshare(socket, shares int) error {
+	err := p.guards.set(unix.SO_REUSEPORT, 0)
+	if socket < 0 || shares != 0 {
+		return err
+	}
+	return errors.Join(err, unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 0))
+}
+
+// caller is the owner of the sockets that this process opens.
+const caller = -1
+
+// openFresh opens guards that can be bound beside sockets of the owner.
+func (b *Block) openFresh(spans []span, owner int) (guards, error) {
+	fresh := make(guards, 0, len(spans))
+	for _, s := range spans {
+		descriptor, err := openGuard(b.protocol, s)
+		if err == nil {
+			fresh = append(fresh, descriptor)
+			err = own(descriptor, owner)
+		}
+		if err != nil {
+			fresh.close()
+			return nil, err
+		}
+	}
+	return fresh, fresh.set(unix.SO_REUSEPORT, 1)
+}
+
+// putBehind replaces the guards by fresh ones, if there are any. Of two sockets that match a datagram
+// equally well the system takes the one that was bound first, so the application's must be before
+// the guards.
+func (p *port) putBehind(fresh guards, number uint16, spans []span) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	for i, descriptor := range fresh {
+		if err := bindGuard(descriptor, spans[i], number); err != nil {
+			fresh.close()
+			return fmt.Errorf("guard the port behind the socket: %w", err)
+		}
+	}
+	p.guards.close()
+	p.guards = fresh
+	return nil
+}
+
+// own gives a socket to a user: sockets of different users cannot share a port.
+func own(socket, owner int) error {
+	if owner == caller {
+		return nil
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(socket, &stat); err != nil {
+		return err
+	}
+	if int(stat.Uid) == owner {
+		return nil
+	}
+	if err := unix.Fchown(socket, owner, -1); err != nil {
+		return fmt.Errorf("the socket belongs to user %d, and only root can hand a port over to another user: %w", owner, err)
+	}
+	return nil
+}
+
+func (b *Block) hasIPv6() bool { return b.spans[0] != onlyIPv4 }
+
+// bind hands a port over to somebody else's socket.
+func (b *Block) bind(socket int, address netip.AddrPort) error {
+	number := address.Port()
+	owner, err := b.checkSocket(socket, address.Addr())
+	if err != nil {
+		return b.refuse(number, withCondition(err))
+	}
+	p, err := b.claimShared(number)
+	if err != nil {
+		return err
+	}
+	defer func() { b.finish(p, err == nil) }()
+	if err = b.bindBeside(p, socket, address, owner); err != nil {
+		return b.refuse(number, withCondition(err))
+	}
+	return nil
+}
+
+// bindBeside binds a socket beside the guards of a busy port.
+func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner int) error {
+	sockaddr, err := sockaddrOf(address)
+	if err != nil {
+		return err
+	}
+	for _, guard := range p.guards {
+		if err := own(guard, owner); err != nil {
+			return err
+		}
+	}
+	var fresh guards
+	if b.protocol == pool.UDP && address.Addr().Is6() {
+		if fresh, err = b.openFresh(b.spans, owner); err != nil {
+			return err
+		}
+	}
+	shares, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT)
+	if err == nil {
+		err = p.share(socket)
+	}
+	if err == nil {
+		err = unix.Bind(socket, sockaddr)
+	}
+	if err != nil {
+		fresh.close()
+		return errors.Join(err, p.unshare(socket, shares))
+	}
+	err = p.putBehind(fresh, address.Port(), b.spans)
+	if b.protocol == pool.TCP {
+		b.leadAstray(address, owner)
+	}
+	return errors.Join(err, p.unshare(socket, shares))
+}
+
+// checkSocket tells what is wrong with somebody else's socket, and who owns it.
+func (b *Block) checkSocket(socket int, ip netip.Addr) (owner int, err error) {
+	wrong := func(format string, arguments ...any) error {
+		return fmt.Errorf("%w: %s", reservation.ErrInvalid, fmt.Sprintf(format, arguments...))
+	}
+	protocol, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	if err != nil {
+		return 0, fmt.Errorf("descriptor %d: %w", socket, err)
+	}
+	if protocol != int(b.protocol) && (protocol != unix.IPPROTO_MPTCP || b.protocol != pool.TCP) {
+		return 0, wrong("the socket is of protocol %d, the block one of %v ports", protocol, b.protocol)
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(socket, &stat); err != nil {
+		return 0, err
+	}
+	if !ip.IsValid() {
+		return int(stat.Uid), nil
+	}
+	family, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return 0, err
+	}
+	if (family == unix.AF_INET) != ip.Is4() {
+		return 0, wrong("%v is not an address of the socket's family (%d)", ip, family)
+	}
+	if number, _, err := addressOf(socket); err != nil || number.Port() != 0 {
+		return 0, errors.Join(wrong("the socket is bound to %v", number), err)
+	}
+	return int(stat.Uid), nil
+}
+
+// addressOf returns where a socket is bound to, and whether that is for IPv6 alone.
+func addressOf(socket int) (address netip.AddrPort, onlyIPv6 bool, err error) {
+	sockaddr, err := unix.Getsockname(socket)
+	if err != nil {
+		return netip.AddrPort{}, false, err
+	}
+	switch sockaddr := sockaddr.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sockaddr.Addr), uint16(sockaddr.Port)), false, nil
+	case *unix.SockaddrInet6:
+		only, err := unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		return netip.AddrPortFrom(netip.AddrFrom16(sockaddr.Addr), uint16(sockaddr.Port)), only != 0, err
+	}
+	return netip.AddrPort{}, false, unix.EAFNOSUPPORT
+}
+
+func sockaddrOf(address netip.AddrPort) (unix.Sockaddr, error) {
+	ip := address.Addr()
+	if ip.Is4() {
+		return &unix.SockaddrInet4{Port: int(address.Port()), Addr: ip.As4()}, nil
+	}
+	sockaddr := &unix.SockaddrInet6{Port: int(address.Port()), Addr: ip.As16()}
+	if ip.Zone() == "" {
+		return sockaddr, nil
+	}
+	var number uint32
+	if _, err := fmt.Sscanf(ip.Zone(), "%d", &number); err == nil {
+		sockaddr.ZoneId = number
+		return sockaddr, nil
+	}
+	device, err := net.InterfaceByName(ip.Zone())
+	if err != nil {
+		return nil, fmt.Errorf("%w: interface %q: %w", reservation.ErrInvalid, ip.Zone(), err)
+	}
+	sockaddr.ZoneId = uint32(device.Index)
+	return sockaddr, nil
+}
+
+// openStream opens a TCP socket as package net does for a listener, and says what to bind it to.
+func (b *Block) openStream(network string, laddr *net.TCPAddr) (*os.File, netip.AddrPort, error) {
+	ip, _ := netip.AddrFromSlice(laddr.IP)
+	ip = ip.Unmap()
+	family, only := unix.AF_INET6, network == "tcp6"
+	switch wildcard := !ip.IsValid() || ip.IsUnspecified(); {
+	case network == "tcp4" || wildcard && !only && !b.hasIPv6():
+		family = unix.AF_INET
+		if wildcard {
+			ip = netip.IPv4Unspecified()
+		}
+	case wildcard:
+		ip = netip.IPv6Unspecified()
+	case ip.Is4():
+		family = unix.AF_INET
+	default:
+		ip = ip.WithZone(laddr.Zone)
+	}
+	descriptor, err := openSocket(family, pool.TCP)
+	if err != nil {
+		return nil, netip.AddrPort{}, err
+	}
+	if family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(descriptor, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, boolint(only))
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	if err != nil {
+		_ = unix.Close(descriptor)
+		return nil, netip.AddrPort{}, err
+	}
+	return os.NewFile(uintptr(descriptor), network), netip.AddrPortFrom(ip, uint16(laddr.Port)), nil
+}
+
+func boolint(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
