@@ -28,12 +28,12 @@ type memoryContent struct {
 	mu      sync.Mutex // guards what follows
 	image   Image      // Records is unused: pools hold them
 	pools   map[Protocol]*pool.Pool[Record]
-	changed chan struct{} // closed at the next commit
+	changed chan struct{} // closed at the next commit; nil if nobody waits for it
 }
 
 // NewMemoryJournal returns an empty journal.
 func NewMemoryJournal() *MemoryJournal {
-	content := &memoryContent{pools: make(map[Protocol]*pool.Pool[Record]), changed: make(chan struct{})}
+	content := &memoryContent{pools: make(map[Protocol]*pool.Pool[Record])}
 	for _, protocol := range pool.Protocols() {
 		content.pools[protocol] = pool.New[Record]()
 	}
@@ -106,8 +106,10 @@ func (j *MemoryJournal) Commit(ctx context.Context, base Revision, edits []Edit)
 	image.Revision.Number++
 	c.image = image
 	c.revision.Store(&image.Revision)
-	close(c.changed)
-	c.changed = make(chan struct{})
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
 	return image.Revision, nil
 }
 
@@ -116,9 +118,7 @@ func (j *MemoryJournal) Watch(ctx context.Context) iter.Seq2[Revision, error] {
 	return func(yield func(Revision, error) bool) {
 		c := j.content
 		for j.check(ctx) == nil {
-			c.mu.Lock()
-			revision, changed := c.image.Revision, c.changed
-			c.mu.Unlock()
+			revision, changed := c.next()
 			if !yield(revision, nil) {
 				return
 			}
@@ -171,6 +171,16 @@ func (c *memoryContent) apply(image *Image, edit Edit) (undo func(), err error) 
 		return func() {}, ValidateDynamic(record.Range)
 	}
 	return nil, fmt.Errorf("%w: edit operation %d", ErrInvalid, edit.Op)
+}
+
+// next returns the present revision and what is closed when there is another.
+func (c *memoryContent) next() (Revision, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	return c.image.Revision, c.changed
 }
 
 // Close implements [Journal].
