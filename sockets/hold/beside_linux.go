@@ -103,9 +103,9 @@ func (b *Block) openFresh(spans []span, owner int) (guards, error) {
 	return fresh, fresh.set(unix.SO_REUSEPORT, 1)
 }
 
-// putBehind replaces the guards by fresh ones, if there are any. Of two sockets that match a datagram
-// equally well the system takes the one that was bound first, so the application's must be before
-// the guards.
+// putBehind replaces the guards of these spans by fresh ones, if there are any. Of two sockets that
+// match a datagram equally well the system takes the one that was bound first, so the application's
+// must be before the guards. A guard for IPv6 alone leaves the one for IPv4 where it is.
 func (p *port) putBehind(fresh guards, number uint16, spans []span) error {
 	if len(fresh) == 0 {
 		return nil
@@ -116,7 +116,11 @@ func (p *port) putBehind(fresh guards, number uint16, spans []span) error {
 			return fmt.Errorf("guard the port behind the socket: %w", err)
 		}
 	}
-	p.guards.close()
+	replaced := p.guards
+	if len(spans) == 1 && spans[0] == onlyIPv6 {
+		replaced, fresh = p.guards[:1], append(fresh, p.guards[1:]...)
+	}
+	replaced.close()
 	p.guards = fresh
 	return nil
 }
@@ -170,11 +174,9 @@ func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner in
 			return err
 		}
 	}
-	var fresh guards
-	if b.protocol == pool.UDP && address.Addr().Is6() {
-		if fresh, err = b.openFresh(b.spans, owner); err != nil {
-			return err
-		}
+	behind, spans, err := b.prepareUDP(p, socket, address, owner)
+	if err != nil {
+		return err
 	}
 	shares, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT)
 	if err == nil {
@@ -184,15 +186,56 @@ func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner in
 		err = unix.Bind(socket, sockaddr)
 	}
 	if err != nil {
-		fresh.close()
+		behind.close()
 		return errors.Join(err, p.unshare(socket, shares))
 	}
-	err = p.putBehind(fresh, address.Port(), b.spans)
 	if b.protocol == pool.TCP {
 		b.leadAstray(address, owner)
+	} else {
+		err = p.putBehind(behind, address.Port(), spans)
 	}
 	return errors.Join(err, p.unshare(socket, shares))
 }
+
+// prepareUDP sees to it that somebody else's UDP socket will be before the guards that it would
+// share datagrams with, and opens the guards to put behind it: one for both families if the socket is
+// for both, else one for IPv6 if it is for that. An IPv4 socket is before earlier guards by itself.
+//
+// Programs may bind a port more than once, so the guard of one family must be replaceable while a
+// socket of the other has the port: unless the socket is for both, each family gets its own guard.
+func (b *Block) prepareUDP(p *port, socket int, address netip.AddrPort, owner int) (guards, []span, error) {
+	if b.protocol != pool.UDP || !b.hasIPv6() {
+		return nil, nil, nil
+	}
+	if ip := address.Addr(); ip.Is6() && ip.IsUnspecified() {
+		only, err := unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+		if err != nil {
+			return nil, nil, err
+		}
+		if only == 0 {
+			behind, err := b.openFresh(b.spans, owner)
+			return behind, b.spans, err
+		}
+	}
+	if len(p.guards) != len(split) {
+		fresh, err := b.openFresh(split, owner)
+		if err != nil {
+			return nil, nil, err
+		}
+		err = errors.Join(p.guards.set(unix.SO_REUSEPORT, 1), p.putBehind(fresh, address.Port(), split))
+		if err = errors.Join(err, p.guards.set(unix.SO_REUSEPORT, 0)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if address.Addr().Is4() {
+		return nil, nil, nil
+	}
+	behind, err := b.openFresh(split[:1], owner)
+	return behind, split[:1], err
+}
+
+// split are the spans of two guards that are one for both families together.
+var split = []span{onlyIPv6, onlyIPv4}
 
 // checkSocket tells what is wrong with somebody else's socket, and who owns it.
 func (b *Block) checkSocket(socket int, ip netip.Addr) (owner int, err error) {

@@ -117,7 +117,7 @@ func (b *Block) coversAll(ip netip.Addr, only bool) bool {
 // and until a socket listens alone again a program of the same user that sets SO_REUSEPORT can bind
 // the port: docs/held-ports.md says so.
 func (b *Block) listenAlone(p *port, socket, backlog int, address netip.AddrPort, owner int) error {
-	spans := []span{onlyIPv6, onlyIPv4}
+	spans := split
 	if !b.hasIPv6() {
 		spans = b.spans
 	}

@@ -1,0 +1,401 @@
+package hold_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/berthkit/berth/pool"
+	"github.com/berthkit/berth/reservation"
+	"github.com/berthkit/berth/sockets/hold"
+)
+
+// A binding is one of the addresses that applications bind, and where its peers send to.
+type binding struct {
+	family  string // behind "udp" or "tcp"
+	ip      string // empty is the wildcard
+	reached []string
+}
+
+func (b binding) String() string { return fmt.Sprintf("family=%s ip=%s", b.family, b.ip) }
+
+var bindings = []binding{
+	{"4", "127.0.0.1", []string{"127.0.0.1"}},
+	{"4", "127.9.9.9", []string{"127.9.9.9"}},
+	{"4", "0.0.0.0", []string{"127.0.0.1", "127.5.5.5"}},
+	{"6", "::1", []string{"::1"}},
+	{"", "::1", []string{"::1"}},
+	{"6", "::", []string{"::1"}},
+	{"", "::", []string{"::1", "127.0.0.1"}},
+	{"", "0.0.0.0", []string{"::1", "127.0.0.1"}},
+	{"", "", []string{"::1", "127.0.0.1"}},
+}
+
+// openers hand a port over to a socket of package net, and to one that somebody else opened.
+var openers = map[string]func(*testing.T, *hold.Block, binding, uint16) io.Closer{
+	"own": func(t *testing.T, block *hold.Block, b binding, port uint16) io.Closer {
+		socket, err := open(block, block.Protocol().String()+b.family, b.ip, port)
+		require.NoError(t, err)
+		return socket
+	},
+	"foreign": func(t *testing.T, block *hold.Block, b binding, port uint16) io.Closer {
+		socket, err := openForeign(block, b, port, 0)
+		require.NoError(t, err)
+		return socket
+	},
+}
+
+// openForeign opens a socket as an unmodified program does and has the block bind it.
+func openForeign(block *hold.Block, b binding, port uint16, protocol int) (io.Closer, error) {
+	address, family, only := netip.MustParseAddrPort(net.JoinHostPort(b.foreignIP(), fmt.Sprint(port))), unix.AF_INET6, 0
+	if address.Addr().Is4() {
+		family = unix.AF_INET
+	}
+	if b.family == "6" {
+		only = 1
+	}
+	kind := unix.SOCK_DGRAM
+	if block.Protocol() == pool.TCP {
+		kind = unix.SOCK_STREAM
+	}
+	descriptor, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, protocol)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(descriptor), "foreign")
+	defer func() { _ = file.Close() }()
+	if family == unix.AF_INET6 {
+		if err := unix.SetsockoptInt(descriptor, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only); err != nil {
+			return nil, err
+		}
+	}
+	if block.Protocol() == pool.UDP {
+		if err := block.Bind(descriptor, address); err != nil {
+			return nil, err
+		}
+		conn, err := net.FilePacketConn(file)
+		return conn, err
+	}
+	if err := unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return nil, err
+	}
+	if err := block.Bind(descriptor, address); err != nil {
+		return nil, err
+	}
+	if err := block.Listen(descriptor, 16); err != nil {
+		return nil, err
+	}
+	return net.FileListener(file)
+}
+
+// foreignIP returns what a program binds that does not go through package net: it opens a socket for
+// both families where package net does.
+func (b binding) foreignIP() string {
+	if b.family == "" && (b.ip == "" || b.ip == "0.0.0.0") {
+		return "::"
+	}
+	return b.ip
+}
+
+func TestEveryDatagramArrives(t *testing.T) {
+	for name, open := range openers {
+		for _, b := range bindings {
+			t.Run(name+"/"+b.String(), func(t *testing.T) {
+				block := holdBlock(t, hold.New(), pool.UDP, 1)
+				port := block.Range().First()
+				for range 3 {
+					socket := open(t, block, b, port)
+					for _, ip := range b.reached {
+						requireDelivery(t, socket.(*net.UDPConn), ip, port)
+					}
+					require.NoError(t, block.Return(port))
+					require.NoError(t, socket.Close())
+					require.ErrorIs(t, bindPlain(pool.UDP, "127.0.0.1", port), syscall.EADDRINUSE)
+					require.ErrorIs(t, bindPlain(pool.UDP, "::1", port), syscall.EADDRINUSE)
+				}
+			})
+		}
+	}
+}
+
+// requireDelivery sends datagrams from many ports: beside another socket the system would spread them.
+func requireDelivery(t *testing.T, conn *net.UDPConn, ip string, port uint16) {
+	t.Helper()
+	const datagrams = 200
+	for i := range datagrams {
+		sender, err := net.Dial("udp", net.JoinHostPort(ip, fmt.Sprint(port)))
+		require.NoError(t, err)
+		_, err = sender.Write([]byte{byte(i)})
+		require.NoError(t, err)
+		require.NoError(t, sender.Close())
+	}
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	for i := range datagrams {
+		var buffer [1]byte
+		_, _, err := conn.ReadFromUDP(buffer[:])
+		require.NoError(t, err, "datagram %d of %d to %s", i, datagrams, ip)
+		require.Equal(t, byte(i), buffer[0])
+	}
+}
+
+// A server that closes its connections first leaves them in TIME_WAIT on its port.
+func TestConnectionsAreAcceptedAfterEveryHandover(t *testing.T) {
+	for name, open := range openers {
+		for _, b := range bindings {
+			for _, closer := range []string{"server", "client", "nobody"} {
+				t.Run(name+"/"+b.String()+"/closes="+closer, func(t *testing.T) {
+					block := holdBlock(t, hold.New(), pool.TCP, 1)
+					port := block.Range().First()
+					for range 3 {
+						listener := open(t, block, b, port)
+						for _, ip := range b.reached {
+							requireConnection(t, listener.(*net.TCPListener), ip, port, closer)
+						}
+						require.NoError(t, block.Return(port))
+						require.NoError(t, listener.Close())
+						require.ErrorIs(t, bindPlain(pool.TCP, "127.0.0.1", port), syscall.EADDRINUSE)
+						require.ErrorIs(t, bindPlain(pool.TCP, "::1", port), syscall.EADDRINUSE)
+					}
+				})
+			}
+		}
+	}
+}
+
+func requireConnection(t *testing.T, listener *net.TCPListener, ip string, port uint16, closer string) {
+	t.Helper()
+	client, err := net.Dial("tcp", net.JoinHostPort(ip, fmt.Sprint(port)))
+	require.NoError(t, err)
+	require.NoError(t, listener.SetDeadline(time.Now().Add(10*time.Second)))
+	server, err := listener.Accept()
+	require.NoError(t, err)
+	first, second := server, client
+	if closer == "client" {
+		first, second = client, server
+	}
+	if closer == "nobody" {
+		t.Cleanup(func() { _, _ = first.Close(), second.Close() })
+		return
+	}
+	require.NoError(t, first.Close())
+	_, err = second.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	require.NoError(t, second.Close())
+}
+
+// Multipath TCP is what net.Listen opens on Linux, so what a Go server under supervision has.
+func TestMultipathSocketIsHandedOver(t *testing.T) {
+	block := holdBlock(t, hold.New(), pool.TCP, 1)
+	port := block.Range().First()
+	for _, b := range bindings {
+		listener, err := openForeign(block, b, port, unix.IPPROTO_MPTCP)
+		if err == unix.EPROTONOSUPPORT || err == unix.ENOPROTOOPT {
+			t.Skipf("the kernel has no Multipath TCP: %v", err)
+		}
+		require.NoError(t, err)
+		for _, ip := range b.reached {
+			requireConnection(t, listener.(*net.TCPListener), ip, port, "client")
+		}
+		require.NoError(t, listener.Close())
+	}
+}
+
+// A program may bind one socket and then, when that is closed, one of another kind.
+func TestEveryBindingAfterEveryOther(t *testing.T) {
+	for _, protocol := range protocols {
+		block := holdBlock(t, hold.New(), protocol, 1)
+		port := block.Range().First()
+		for _, first := range bindings {
+			for _, second := range bindings {
+				for _, b := range []binding{first, second} {
+					socket, err := openForeign(block, b, port, 0)
+					require.NoError(t, err, "%v then %v", first, second)
+					for _, ip := range b.reached {
+						if protocol == pool.UDP {
+							requireDelivery(t, socket.(*net.UDPConn), ip, port)
+						} else {
+							requireConnection(t, socket.(*net.TCPListener), ip, port, "client")
+						}
+					}
+					require.NoError(t, socket.Close())
+					for _, ip := range []string{"127.0.0.1", "::1", "::"} {
+						require.ErrorIs(t, bindPlain(protocol, ip, port), syscall.EADDRINUSE, "%v then %v", first, second)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Programs open a socket for each family, or several addresses of one.
+func TestForeignSocketsShareAPortAsTheSystemAllows(t *testing.T) {
+	for _, protocol := range protocols {
+		t.Run(protocol.String(), func(t *testing.T) {
+			block := holdBlock(t, hold.New(), protocol, 1)
+			port := block.Range().First()
+			bind := func(family, ip string) error {
+				socket, err := openForeign(block, binding{family: family, ip: ip}, port, 0)
+				if err == nil {
+					t.Cleanup(func() { require.NoError(t, socket.Close()) })
+				}
+				return err
+			}
+			require.NoError(t, bind("4", "127.0.0.1"))
+			require.NoError(t, bind("6", "::1"))
+			require.NoError(t, bind("4", "127.0.0.2"))
+			for _, b := range []binding{{family: "4", ip: "127.0.0.1"}, {family: "6", ip: "::1"}, {family: "4", ip: "0.0.0.0"}, {family: "6", ip: "::"}, {family: "", ip: "::"}} {
+				err := bind(b.family, b.ip)
+				require.ErrorIs(t, err, reservation.ErrInUse, b)
+				require.ErrorIs(t, err, syscall.EADDRINUSE, b)
+			}
+			require.NoError(t, bind("4", "127.0.0.3"))
+			_, err := open(block, protocol.String(), "127.0.0.4", port)
+			require.ErrorIs(t, err, reservation.ErrInUse)
+		})
+	}
+}
+
+func TestBothWildcardsOfOneServer(t *testing.T) {
+	for _, protocol := range protocols {
+		block := holdBlock(t, hold.New(), protocol, 1)
+		port := block.Range().First()
+		four, err := openForeign(block, binding{family: "4", ip: "0.0.0.0"}, port, 0)
+		require.NoError(t, err)
+		six, err := openForeign(block, binding{family: "6", ip: "::"}, port, 0)
+		require.NoError(t, err)
+		if protocol == pool.UDP {
+			requireDelivery(t, four.(*net.UDPConn), "127.0.0.1", port)
+			requireDelivery(t, six.(*net.UDPConn), "::1", port)
+		} else {
+			requireConnection(t, four.(*net.TCPListener), "127.0.0.1", port, "client")
+			requireConnection(t, six.(*net.TCPListener), "::1", port, "client")
+		}
+		require.NoError(t, four.Close())
+		require.NoError(t, six.Close())
+		require.ErrorIs(t, bindPlain(protocol, "::1", port), syscall.EADDRINUSE)
+	}
+}
+
+func TestBindRefusesWhatItCannotHandOver(t *testing.T) {
+	block, tcp := holdBlock(t, hold.New(), pool.UDP, 1), holdBlock(t, hold.New(), pool.TCP, 1)
+	port := block.Range().First()
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	socket := func(family, kind int) int {
+		descriptor, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = unix.Close(descriptor) })
+		return descriptor
+	}
+	bound := socket(unix.AF_INET, unix.SOCK_DGRAM)
+	require.NoError(t, unix.Bind(bound, &unix.SockaddrInet4{Addr: loopback.As4()}))
+	var pipe [2]int
+	require.NoError(t, unix.Pipe2(pipe[:], unix.O_CLOEXEC))
+	defer func() { _, _ = unix.Close(pipe[0]), unix.Close(pipe[1]) }()
+	for name, test := range map[string]struct {
+		socket  int
+		address netip.AddrPort
+	}{
+		"port outside":   {socket(unix.AF_INET, unix.SOCK_DGRAM), netip.AddrPortFrom(loopback, port-1)},
+		"no address":     {socket(unix.AF_INET, unix.SOCK_DGRAM), netip.AddrPortFrom(netip.Addr{}, port)},
+		"other address":  {socket(unix.AF_INET, unix.SOCK_DGRAM), netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port)},
+		"other family":   {socket(unix.AF_INET, unix.SOCK_DGRAM), netip.AddrPortFrom(netip.IPv6Loopback(), port)},
+		"other protocol": {socket(unix.AF_INET, unix.SOCK_STREAM), netip.AddrPortFrom(loopback, port)},
+		"bound":          {bound, netip.AddrPortFrom(loopback, port)},
+		"no socket":      {pipe[0], netip.AddrPortFrom(loopback, port)},
+		"not open":       {1 << 20, netip.AddrPortFrom(loopback, port)},
+		"negative":       {-1, netip.AddrPortFrom(loopback, port)},
+		"unknown zone":   {socket(unix.AF_INET6, unix.SOCK_DGRAM), netip.AddrPortFrom(netip.MustParseAddr("fe80::1%nosuchdevice"), port)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorIs(t, block.Bind(test.socket, test.address), reservation.ErrInvalid)
+			require.ErrorIs(t, bindPlain(pool.UDP, "127.0.0.1", port), syscall.EADDRINUSE, "still held")
+		})
+	}
+	require.ErrorIs(t, block.Listen(bound, 1), reservation.ErrInvalid)
+	require.ErrorIs(t, tcp.Listen(socket(unix.AF_INET, unix.SOCK_STREAM), 1), reservation.ErrInvalid, "not bound")
+	require.ErrorIs(t, tcp.Listen(-1, 1), reservation.ErrInvalid)
+	require.NoError(t, block.Close())
+	err := block.Bind(socket(unix.AF_INET, unix.SOCK_DGRAM), netip.AddrPortFrom(loopback, port))
+	require.ErrorIs(t, err, reservation.ErrClosed)
+}
+
+// What control sets on the socket stays set.
+func TestOptionsOfTheCallerStay(t *testing.T) {
+	for _, protocol := range protocols {
+		for _, ip := range []string{"127.0.0.1", "::"} {
+			block := holdBlock(t, hold.New(), protocol, 1)
+			port := int(block.Range().First())
+			control := func(_, _ string, c syscall.RawConn) error {
+				var err error
+				return firstError(c.Control(func(descriptor uintptr) {
+					err = unix.SetsockoptInt(int(descriptor), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+				}), err)
+			}
+			for _, prepare := range []func(string, string, syscall.RawConn) error{nil, control} {
+				var socket interface {
+					io.Closer
+					syscall.Conn
+				}
+				var err error
+				if protocol == pool.UDP {
+					socket, err = block.ListenUDP(t.Context(), "udp", &net.UDPAddr{IP: net.ParseIP(ip), Port: port}, prepare)
+				} else {
+					socket, err = block.ListenTCP(t.Context(), "tcp", &net.TCPAddr{IP: net.ParseIP(ip), Port: port}, prepare)
+				}
+				require.NoError(t, err)
+				raw, err := socket.SyscallConn()
+				require.NoError(t, err)
+				require.NoError(t, raw.Control(func(descriptor uintptr) {
+					port, err := unix.GetsockoptInt(int(descriptor), unix.SOL_SOCKET, unix.SO_REUSEPORT)
+					require.NoError(t, err)
+					require.Equal(t, prepare != nil, port == 1, "SO_REUSEPORT")
+					address, err := unix.GetsockoptInt(int(descriptor), unix.SOL_SOCKET, unix.SO_REUSEADDR)
+					require.NoError(t, err)
+					require.Equal(t, protocol == pool.TCP, address == 1, "SO_REUSEADDR, as package net has it")
+				}))
+				require.NoError(t, block.Return(uint16(port)))
+				require.NoError(t, socket.Close())
+			}
+		}
+	}
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestLimitOfOpenFilesIsFoundBefore(t *testing.T) {
+	var before unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &before))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 256, Max: before.Max}))
+	defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &before)) }()
+	_, err := hold.New().Hold(context.Background(), pool.UDP, pool.MustParseRange("40000+256"))
+	require.ErrorIs(t, err, reservation.ErrLimit)
+	require.ErrorContains(t, err, "RLIMIT_NOFILE is 256")
+	require.ErrorContains(t, err, "the block needs 256 more")
+}
+
+func TestPrivilegedPortIsDenied(t *testing.T) {
+	if unix.Geteuid() == 0 {
+		t.Skip("root may bind every port")
+	}
+	_, err := hold.New().Hold(t.Context(), pool.UDP, pool.RangeOf(1))
+	require.ErrorIs(t, err, reservation.ErrDenied)
+	var refused *reservation.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, pool.RangeOf(1), refused.Range)
+}
