@@ -54,8 +54,15 @@ type finder struct {
 // even reports whether only even ports can begin the run.
 func (f *finder) even() bool { return f.align%2 == 0 }
 
-// alignUp returns the lowest multiple of align that is not below port.
-func (f *finder) alignUp(port int) int { return port + (f.align-port%f.align)%f.align }
+// alignUp returns the lowest multiple of align that is not below port. A division takes longer than
+// all the rest of a step, so the usual alignments go without.
+func (f *finder) alignUp(port int) int {
+	if f.align <= 2 {
+		return port + port&(f.align-1)
+	}
+	align := uint32(f.align)
+	return int((uint32(port) + align - 1) / align * align)
+}
 
 // maxLeaps is how many unfit runs a search leaps over before it goes on word by word, which takes
 // as long as some hundred leaps.
@@ -76,8 +83,11 @@ func (f *finder) find(first, last int) int {
 			return start
 		}
 		start = set.free.runAfter(&set.ports, port, f.count, f.even())
-		if start == nowhere {
+		switch {
+		case start == nowhere, start+f.count-1 > last:
 			return nowhere
+		case f.align <= 2 && len(f.avoid) == 0: // the tree knows everything that counts
+			return start
 		}
 	}
 	return f.scan(start, last)
@@ -116,7 +126,7 @@ func (f *finder) scan(first, last int) int {
 		if taken == 0 {
 			continue
 		}
-		if starts := startsOf(taken, f.count); starts != 0 {
+		if starts := startsOf(taken, f.count, f.even()); starts != 0 {
 			if starts &= f.alignedBits(base); starts != 0 {
 				return base + bits.TrailingZeros64(starts)
 			}
@@ -150,63 +160,91 @@ func (f *finder) alignedBits(base int) uint64 {
 // are free, or the lowest even one.
 //
 // It climbs from the word of taken to the root and asks the nodes to the right of the path, nearest
-// first, whether the run fits into the free ports before them and in them, or into them alone.
+// first, whether the run begins before them or in them; then it descends into the one that says yes.
 func (t *runTree) runAfter(ports *bitmap, taken uint16, count int, even bool) int {
 	w := uint(taken) / wordBits
 	word := ports.word(w) | upTo(uint(taken))
-	here, need := runOf(word), reachOf(count, even)
-	if here.reach() >= need {
-		return int(w)*wordBits + startOf(word, count, even)
+	if starts := startsOf(word, count, even); starts != 0 {
+		return int(w)*wordBits + bits.TrailingZeros64(starts)
 	}
-	before := usable(here.suffix(), even) // free ports right before end
-	end := int(w+1) * wordBits
-	width := wordBits
-	for i := wordCount + w; i > 1; i, width = i/2, width*2 {
-		if i%2 == 1 {
-			continue
+	q := runQuery{count: count, need: reachOf(count, even), even: even}
+	suffix := q.usable(bits.LeadingZeros64(word))
+	number := w / pageWords
+	nodes := t.page(number)[:]
+	s := q.climb(nodes, stretch{node: pageWords + w%pageWords, first: int(w) * wordBits, width: wordBits}, suffix)
+	if s.node == 0 {
+		s = q.climb(t.top[:], stretch{node: pageCount + number, first: int(number) * pageBits, width: pageBits}, s.before)
+		if s.node == 0 {
+			return nowhere
 		}
-		right := t.at(i + 1)
-		if before+right.prefix() >= count {
-			return end - before
+		var start int
+		if start, s = q.descend(t.top[:], s, pageBits); start != nowhere {
+			return start
 		}
-		if right.reach() >= need {
-			return t.descend(ports, i+1, count, even)
-		}
-		if right.prefix() == width {
-			before += width
-		} else {
-			before = usable(right.suffix(), even)
-		}
-		end += width
+		nodes, s.node = t.page(uint(s.first) / pageBits)[:], 1
 	}
-	return nowhere
+	start, s := q.descend(nodes, s, wordBits)
+	if start != nowhere {
+		return start
+	}
+	return s.first + bits.TrailingZeros64(startsOf(ports.taken(uint(s.first)/wordBits), count, even))
+}
+
+// A runQuery is what a walk through the tree of free runs looks for.
+type runQuery struct {
+	count int
+	need  int // the reach of a run that is long enough
+	even  bool
+}
+
+// A stretch is where a walk is: a node, its ports, and how many before them a run may begin with.
+type stretch struct {
+	node         uint
+	first, width int
+	before       int
 }
 
 // usable returns how many ports at the end of a stretch a run may begin with that goes on after it.
 // The stretch ends at an odd port, so an odd number of ports begins at an odd one.
-func usable(suffix int, even bool) int {
-	if even {
+func (q *runQuery) usable(suffix int) int {
+	if q.even {
 		return suffix &^ 1
 	}
 	return suffix
 }
 
-// descend returns the lowest port in the stretch of node i from which count ports of the stretch
-// are free, or the lowest even one. There is one.
-func (t *runTree) descend(ports *bitmap, i uint, count int, even bool) int {
-	need := reachOf(count, even)
-	for i < wordCount {
-		left := t.at(2 * i)
-		if left.reach() >= need {
-			i = 2 * i
+// climb goes up to the root from a node that ends with suffix usable ports. It returns the first
+// node to the right of the path that the run ends in or lies in, or node 0 and the ports before it.
+func (q *runQuery) climb(nodes []run, s stretch, suffix int) stretch {
+	for ; s.node > 1; s.node, s.width = s.node/2, s.width*2 {
+		if s.node%2 == 1 {
+			s.first -= s.width
 			continue
 		}
-		i = 2*i + 1
-		before := usable(left.suffix(), even)
-		if before+t.at(i).prefix() >= count {
-			return startOfNode(i) - before
+		right := nodes[s.node+1]
+		if suffix+right.prefix() >= q.count || right.reach() >= q.need {
+			return stretch{node: s.node + 1, first: s.first + s.width, width: s.width, before: suffix}
+		}
+		if right.prefix() == s.width {
+			suffix += s.width
+		} else {
+			suffix = q.usable(right.suffix())
 		}
 	}
-	w := i - wordCount
-	return int(w)*wordBits + startOf(ports.taken(w), count, even)
+	return stretch{before: suffix}
+}
+
+// descend goes down from a node that the run ends in or lies in, to nodes of a width. It returns the
+// start of the run as soon as that is known, and otherwise nowhere and the node that the run lies in.
+func (q *runQuery) descend(nodes []run, s stretch, width int) (int, stretch) {
+	for s.before+nodes[s.node].prefix() < q.count {
+		if s.width == width {
+			return nowhere, s
+		}
+		s.node, s.width = 2*s.node, s.width/2
+		if left := nodes[s.node]; left.reach() < q.need {
+			s.node, s.first, s.before = s.node+1, s.first+s.width, q.usable(left.suffix())
+		}
+	}
+	return s.first - s.before, s
 }

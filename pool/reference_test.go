@@ -190,6 +190,22 @@ func slowRun(taken *[MaxPort + 1]bool, first, width int) run {
 	return newRun(prefix, length, longest+longestEven)
 }
 
+// nodeAt returns node i of the whole tree: 1 is the root, the children of i are 2i and 2i+1, and the
+// leaves, wordCount and up, are the words.
+func (t *runTree) nodeAt(i uint) run {
+	if i < 2*pageCount {
+		return t.top[i]
+	}
+	below := bits.Len(i) - bits.Len(pageCount) // levels below the root of the page
+	return t.page(i>>below - pageCount)[1<<below+i&(1<<below-1)]
+}
+
+// startOfNode returns the first port of the stretch of node i of the whole tree.
+func startOfNode(i uint) int {
+	depth := bits.Len(i) - 1
+	return int(i-1<<depth) << (16 - depth)
+}
+
 // checkPortSet fails unless the summaries and every node of the tree are those of the ports.
 func checkPortSet(t require.TestingT, s *PortSet) {
 	checkBitmap(t, &s.ports)
@@ -220,7 +236,7 @@ func checkPortSet(t require.TestingT, s *PortSet) {
 		default:
 			want = slowRun(&taken, first, width)
 		}
-		if got := s.free.at(i); got != want {
+		if got := s.free.nodeAt(i); got != want {
 			require.Failf(t, "the tree is wrong", "node %d, ports %d+%d: got %#x, want %#x", i, first, width, got, want)
 		}
 	}

@@ -93,25 +93,21 @@ func runOf(taken uint64) run {
 	return newRun(bits.TrailingZeros64(taken), bits.LeadingZeros64(taken), reachOf(longest, starts&evenBits != 0))
 }
 
-// startsOf returns the bits of a word from which count bits on are free.
-func startsOf(taken uint64, count int) uint64 {
+// startsOf returns the bits of a word from which count bits on are free, or the even ones of them.
+func startsOf(taken uint64, count int, even bool) uint64 {
+	if count > wordBits {
+		return 0
+	}
 	starts := ^taken
 	for have := 1; have < count && starts != 0; {
 		step := min(have, count-have)
 		starts &= starts >> step
 		have += step
 	}
-	return starts
-}
-
-// startOf returns the lowest bit of a word from which count bits are free, or the lowest even one.
-// There is one.
-func startOf(taken uint64, count int, even bool) int {
-	starts := startsOf(taken, count)
 	if even {
 		starts &= evenBits
 	}
-	return bits.TrailingZeros64(starts)
+	return starts
 }
 
 // A runTree is a binary tree of runs with the words of a bitmap as leaves, cut in two: a page of
@@ -142,24 +138,24 @@ func fillFree(nodes []run, width int, portZero bool) {
 	}
 }
 
-// at returns node i of the whole tree: 1 is the root, the children of i are 2i and 2i+1, and the
-// leaves, wordCount and up, are the words.
-func (t *runTree) at(i uint) run {
-	if i < 2*pageCount {
-		return t.top[i]
+// page returns the nodes of a page, to be read.
+func (t *runTree) page(number uint) *runPage {
+	switch p := t.pages[number%pageCount]; {
+	case p != nil:
+		return p
+	case number == 0:
+		return freePageZero
 	}
-	below := bits.Len(i) - bits.Len(pageCount) // levels below the root of the page
-	number, offset := i>>below-pageCount, i&(1<<below-1)
-	if p := t.pages[number%pageCount]; p != nil {
-		return p[(1<<below+offset)%(2*pageWords)]
-	}
-	return freeRun(pageBits>>below, number|offset == 0)
+	return freePage
 }
 
-// startOfNode returns the first port of the stretch of node i of the whole tree.
-func startOfNode(i uint) int {
-	depth := bits.Len(i) - 1
-	return int(i-1<<depth) << (16 - depth)
+// Pages whose ports are all free, the second with port 0, which never is. Nobody writes to them.
+var freePage, freePageZero = newRunPage(false), newRunPage(true)
+
+func newRunPage(portZero bool) *runPage {
+	p := new(runPage)
+	fillFree(p[:], pageBits, portZero)
+	return p
 }
 
 // update repairs the leaves of the ports of r and the nodes above them.
@@ -212,13 +208,8 @@ func climb(nodes []run, first, last uint, width run) bool {
 // writable returns a page of nodes that nobody else points to.
 func (t *runTree) writable(number uint) *runPage {
 	if t.owned&(1<<number) == 0 {
-		p := new(runPage)
-		if shared := t.pages[number]; shared != nil {
-			*p = *shared
-		} else {
-			fillFree(p[:], pageBits, number == 0)
-		}
-		t.pages[number] = p
+		p := *t.page(number)
+		t.pages[number] = &p
 		t.owned |= 1 << number
 	}
 	return t.pages[number]
