@@ -107,9 +107,9 @@ func (s *Store) take(ctx context.Context) error {
 	err := s.lock.take(ctx, s.options.Wait)
 	for errors.Is(err, errLockGone) {
 		s.options.Log.Warn("the lock file was removed; never do that while a program has the store open", "path", s.path)
-		lock, err := openLock(s.directory, s.names[0], s.options.Exclusive)
-		if err != nil {
-			return err
+		lock, openErr := openLock(s.directory, s.names[0], s.options.Exclusive)
+		if openErr != nil {
+			return openErr
 		}
 		if err := s.lock.close(); err != nil {
 			return errors.Join(err, lock.close())
