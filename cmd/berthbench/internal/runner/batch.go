@@ -84,6 +84,8 @@ func (e *panicError) Error() string { return fmt.Sprintf("it panicked: %v", e.va
 // rounded cuts a sample to a thousandth, which is less than any clock can tell.
 func rounded(value float64) float64 { return math.Round(value*1000) / 1000 }
 
+var errHung = fmt.Errorf("a sample was not done after %s", patience)
+
 // A jobSampler is a prepared job in a folder of its own.
 type jobSampler struct {
 	measure   jobs.Measure
@@ -103,8 +105,17 @@ func newJobSampler(ctx context.Context, job jobs.Job, directory string) (*jobSam
 	return &jobSampler{measure, own}, nil
 }
 
+// patience is how long a sample of a job may take before it counts as hung. It is a thousand times
+// what samples take on a slow disk.
+const patience = 2 * time.Minute
+
 func (s *jobSampler) sample(ctx context.Context) (value float64, attempts, successes int, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errHung)
+	defer cancel()
 	value, attempts, successes, err = s.measure.Sample(ctx)
+	if err != nil && context.Cause(ctx) == errHung {
+		err = errHung
+	}
 	return rounded(value), attempts, successes, err
 }
 
