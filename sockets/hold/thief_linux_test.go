@@ -303,3 +303,48 @@ func startThief(t *testing.T, file *os.File, job thief) func() haul {
 		return result
 	}
 }
+
+// attempts returns every way to bind a port that a thief knows.
+func attempts() []attempt {
+	var all []attempt
+	for _, base := range []attempt{
+		{family: unix.AF_INET}, {family: unix.AF_INET, ip: [16]byte{127, 0, 0, 1}}, {family: unix.AF_INET, ip: [16]byte{127, 9, 9, 9}},
+		{family: unix.AF_INET6}, {family: unix.AF_INET6, only: 1}, {family: unix.AF_INET6, ip: [16]byte{15: 1}},
+	} {
+		for i := range 8 {
+			a := base
+			a.address, a.port, a.device = i&1, i>>1&1, i&4 != 0
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// Nothing of a handover stays: not even a socket of the same user gets the port, whatever it sets,
+// while the application has it and when its socket is closed.
+func TestNothingOfAHandoverStays(t *testing.T) {
+	for name, open := range openers {
+		for _, protocol := range protocols {
+			t.Run(name+"/"+protocol.String(), func(t *testing.T) {
+				block := holdBlock(t, hold.New(), protocol, 1)
+				port := block.Range().First()
+				requireRefused := func(when string, arguments ...any) {
+					t.Helper()
+					for _, a := range attempts() {
+						require.ErrorIs(t, a.bind(int(protocol), port), unix.EADDRINUSE, "%+v %s", a, fmt.Sprintf(when, arguments...))
+					}
+				}
+				requireRefused("before")
+				for range 2 {
+					for _, b := range bindings {
+						socket := open(t, block, b, port)
+						requireRefused("while the application has %v", b)
+						require.NoError(t, block.Return(port))
+						require.NoError(t, socket.Close())
+						requireRefused("after the application had %v", b)
+					}
+				}
+			})
+		}
+	}
+}
