@@ -98,7 +98,7 @@ func cellOf(s statistics.Standing, first bool) cell {
 		detail = "~ " + detail
 	}
 	if spread := s.Summary.Spread(); s.Summary.Count > 1 && !math.IsNaN(spread) {
-		detail += " ± " + quantity.Percent(spread)
+		detail += " · ± " + quantity.Percent(spread)
 	}
 	return cell{Median: quantity.Format(s.Summary.Median, s.Figure.Unit), Detail: detail, First: first && s.Summary.Count > 0}
 }
