@@ -19,7 +19,7 @@ import (
 // begins anew. UDP and TCP have a core each. The error is that of [trace.Reader], or says that the
 // trace is empty or has more than 4 million operations.
 func TraceWorkloads(name string, r io.Reader) ([]Workload, error) {
-	all, err := readSteps(r)
+	all, err := readSteps(r, maxSteps)
 	if err != nil {
 		return nil, fmt.Errorf("trace %s: %w", name, err)
 	}
@@ -71,7 +71,8 @@ type steps struct {
 	most  int // blocks at once, of both protocols
 }
 
-func readSteps(r io.Reader) (steps, error) {
+// readSteps reads a trace of at most limit operations.
+func readSteps(r io.Reader, limit int) (steps, error) {
 	var all steps
 	left := map[step]bool{} // the deletions that are due at the end
 	for reader := trace.NewReader(r); ; {
@@ -82,8 +83,8 @@ func readSteps(r io.Reader) (steps, error) {
 		if err != nil {
 			return steps{}, err
 		}
-		if len(all.steps) == maxSteps {
-			return steps{}, fmt.Errorf("it has more than %d operations; cut it in two", maxSteps)
+		if len(all.steps) == limit {
+			return steps{}, fmt.Errorf("it has more than %d operations; cut it in two", limit)
 		}
 		s := stepOf(op)
 		all.steps = append(all.steps, s)
