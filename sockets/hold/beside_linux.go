@@ -22,6 +22,9 @@ import (
 
 // listenUDPBeside binds a new UDP socket beside the guards of a busy port.
 func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, laddr *net.UDPAddr, prepare control) (*net.UDPConn, error) {
+	if err := p.belongTo(caller); err != nil {
+		return nil, err
+	}
 	var fresh guards
 	if wildcard := len(laddr.IP) == 0 || laddr.IP.IsUnspecified(); wildcard && network != "udp4" && b.hasIPv6() {
 		var err error
@@ -125,6 +128,23 @@ func (p *port) putBehind(fresh guards, number uint16, spans []span) error {
 	return nil
 }
 
+// belongTo gives the guards to a user.
+func (p *port) belongTo(owner int) error {
+	if owner == caller {
+		if !p.lent {
+			return nil
+		}
+		owner = unix.Geteuid()
+	}
+	for _, guard := range p.guards {
+		if err := own(guard, owner); err != nil {
+			return err
+		}
+	}
+	p.lent = owner != unix.Geteuid()
+	return nil
+}
+
 // own gives a socket to a user: sockets of different users cannot share a port.
 func own(socket, owner int) error {
 	if owner == caller {
@@ -157,22 +177,25 @@ func (b *Block) bind(socket int, address netip.AddrPort) error {
 		return err
 	}
 	defer func() { b.finish(p, err == nil) }()
-	if err = b.bindBeside(p, socket, address, owner); err != nil {
+	decoy := noDecoy
+	if b.protocol == pool.TCP {
+		decoy = b.openDecoy(address, owner)
+		defer decoy.close()
+	}
+	if err = b.bindBeside(p, socket, address, owner, decoy); err != nil {
 		return b.refuse(number, withCondition(err))
 	}
 	return nil
 }
 
 // bindBeside binds a socket beside the guards of a busy port.
-func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner int) error {
+func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner int, decoy decoy) error {
 	sockaddr, err := sockaddrOf(address)
 	if err != nil {
 		return err
 	}
-	for _, guard := range p.guards {
-		if err := own(guard, owner); err != nil {
-			return err
-		}
+	if err := p.belongTo(owner); err != nil {
+		return err
 	}
 	behind, spans, err := b.prepareUDP(p, socket, address, owner)
 	if err != nil {
@@ -189,11 +212,8 @@ func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner in
 		behind.close()
 		return errors.Join(err, p.unshare(socket, shares))
 	}
-	if b.protocol == pool.TCP {
-		b.leadAstray(address, owner)
-	} else {
-		err = p.putBehind(behind, address.Port(), spans)
-	}
+	decoy.bind()
+	err = p.putBehind(behind, address.Port(), spans)
 	return errors.Join(err, p.unshare(socket, shares))
 }
 

@@ -2,11 +2,13 @@ package hold_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -376,6 +378,90 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
+}
+
+// A connection that is made between listen and the fresh guards is in the way of one of them.
+func TestClientsConnectDuringHandover(t *testing.T) {
+	block := holdBlock(t, hold.New(), pool.TCP, 1)
+	port := block.Range().First()
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	defer cancel()
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				if client, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+					_ = client.(*net.TCPConn).SetLinger(0) // leaves nothing behind
+					_ = client.Close()
+				}
+			}
+		})
+	}
+	for range 200 {
+		listener, err := open(block, "tcp", "", port)
+		require.NoError(t, err)
+		require.NoError(t, block.Return(port))
+		require.NoError(t, listener.Close())
+		for _, ip := range []string{"127.0.0.1", "::1", "::"} {
+			require.Eventually(t, func() bool {
+				return errors.Is(bindPlain(pool.TCP, ip, port), syscall.EADDRINUSE)
+			}, 5*time.Second, time.Millisecond)
+		}
+	}
+}
+
+func TestComputerWithoutIPv6(t *testing.T) {
+	for _, protocol := range protocols {
+		block := holdBlock(t, hold.NewWithoutIPv6(), protocol, 1)
+		port := block.Range().First()
+		for _, b := range []binding{{"4", "127.0.0.1", nil}, {"4", "0.0.0.0", nil}, {"4", "", nil}} {
+			for range 2 {
+				socket, err := open(block, protocol.String()+b.family, b.ip, port)
+				require.NoError(t, err)
+				if protocol == pool.UDP {
+					requireDelivery(t, socket.(*net.UDPConn), "127.0.0.1", port)
+				} else {
+					requireConnection(t, socket.(*net.TCPListener), "127.0.0.1", port, "client")
+				}
+				require.NoError(t, block.Return(port))
+				require.NoError(t, socket.Close())
+				require.ErrorIs(t, bindPlain(protocol, "127.0.0.1", port), syscall.EADDRINUSE)
+			}
+		}
+	}
+}
+
+// A supervised program may be another user's, if root runs it so.
+func TestSocketOfAnotherUserIsHandedOver(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a socket to another user")
+	}
+	for _, protocol := range protocols {
+		block := holdBlock(t, hold.New(), protocol, 1)
+		port := block.Range().First()
+		kind := unix.SOCK_DGRAM
+		if protocol == pool.TCP {
+			kind = unix.SOCK_STREAM
+		}
+		for _, user := range []int{nobody, 0} {
+			descriptor, err := unix.Socket(unix.AF_INET6, kind|unix.SOCK_CLOEXEC, 0)
+			require.NoError(t, err)
+			require.NoError(t, unix.Fchown(descriptor, user, -1))
+			require.NoError(t, block.Bind(descriptor, netip.AddrPortFrom(netip.IPv6Unspecified(), port)))
+			if protocol == pool.TCP {
+				require.NoError(t, block.Listen(descriptor, 1))
+			}
+			require.NoError(t, unix.Close(descriptor))
+			if user == nobody {
+				socket, err := open(block, protocol.String(), "127.0.0.1", port)
+				require.NoError(t, err)
+				require.NoError(t, block.Return(port))
+				require.NoError(t, socket.Close())
+			}
+		}
+		require.ErrorIs(t, bindPlain(protocol, "127.0.0.1", port), syscall.EADDRINUSE)
+	}
 }
 
 func TestLimitOfOpenFilesIsFoundBefore(t *testing.T) {

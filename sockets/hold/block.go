@@ -34,6 +34,7 @@ type port struct {
 	guards guards
 	busy   bool // somebody hands it over at this moment
 	out    bool // a socket has it
+	lent   bool // the guards belong to another user
 }
 
 // A span is the addresses that one guard covers.

@@ -35,7 +35,9 @@ func (g guards) set(option, value int) error {
 
 // hold binds the guards of every port of the block.
 func (b *Block) hold(ctx context.Context) error {
-	b.spans = spansOfSystem()
+	if b.spans == nil {
+		b.spans = spansOfSystem()
+	}
 	if err := checkDescriptors(b.ports.Count() * len(b.spans)); err != nil {
 		return &reservation.Error{Op: "acquire", Protocol: b.protocol, Range: b.ports, Err: err}
 	}

@@ -43,6 +43,7 @@ func (h Handover) String() string {
 // A Keeper keeps blocks of ports. It is safe for concurrent use.
 type Keeper struct {
 	handover Handover
+	spans    []span // what the guards of a port cover together; nil asks the system
 }
 
 var _ reservation.Keeper = (*Keeper)(nil)
@@ -82,7 +83,7 @@ func (k *Keeper) Hold(ctx context.Context, protocol reservation.Protocol, r rese
 	if err := ctx.Err(); err != nil {
 		return nil, refuse(err)
 	}
-	b := &Block{protocol: protocol, ports: r, handover: k.handover}
+	b := &Block{protocol: protocol, ports: r, handover: k.handover, spans: k.spans}
 	b.idle.L = &b.mu
 	if err := b.hold(ctx); err != nil {
 		return nil, err

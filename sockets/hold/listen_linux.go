@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 
@@ -36,7 +35,7 @@ func (b *Block) listenTCPBeside(p *port, network string, laddr *net.TCPAddr, pre
 	}
 	var listenErr error
 	if err := raw.Control(func(descriptor uintptr) {
-		listenErr = b.bindBeside(p, int(descriptor), address, caller)
+		listenErr = b.bindBeside(p, int(descriptor), address, caller, noDecoy) // the one of listen comes at once
 		if listenErr == nil {
 			listenErr = b.listenBeside(p, int(descriptor), math.MaxInt32, caller) // the system has its own maximum
 		}
@@ -93,10 +92,12 @@ func (b *Block) listenBeside(p *port, socket, backlog, owner int) error {
 	if err != nil {
 		return err
 	}
+	decoy := b.openDecoy(address, owner)
+	defer decoy.close()
 	if err = p.share(socket); err == nil {
 		err = unix.Listen(socket, backlog)
 	}
-	b.leadAstray(address, owner)
+	decoy.bind()
 	return errors.Join(err, p.unshare(socket, shares))
 }
 
@@ -110,7 +111,7 @@ func (b *Block) coversAll(ip netip.Addr, only bool) bool {
 
 // listenAlone has a socket listen that covers all that the guards do. It needs none of them for the
 // moment: they are closed, and fresh ones are bound beside it when it listens. Two sockets for one
-// family each take the place of one for both, so that leadAstray has an effect.
+// family each take the place of one for both, so that the decoy has an effect.
 //
 // What is left of earlier connections (TIME_WAIT) lets no socket listen alone that does not carry
 // SO_REUSEADDR, and one that does is no guard before it listens. Then it listens beside fresh guards,
@@ -125,6 +126,8 @@ func (b *Block) listenAlone(p *port, socket, backlog int, address netip.AddrPort
 	if err != nil {
 		return err
 	}
+	decoy := b.openDecoy(netip.AddrPortFrom(netip.IPv4Unspecified(), address.Port()), owner)
+	defer decoy.close()
 	before, err := clearReuse(socket)
 	if err != nil {
 		fresh.close()
@@ -145,7 +148,7 @@ func (b *Block) listenAlone(p *port, socket, backlog int, address netip.AddrPort
 		err = errors.Join(err, unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, before.address))
 		alone = unix.Listen(socket, backlog)
 	}
-	b.leadAstray(netip.AddrPortFrom(netip.IPv4Unspecified(), address.Port()), owner)
+	decoy.bind()
 	return errors.Join(alone, err, p.unshare(socket, before.port))
 }
 
@@ -163,41 +166,4 @@ func clearReuse(socket int) (before reuse, err error) {
 	return before, errors.Join(
 		unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0),
 		unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 0))
-}
-
-// leadAstray makes the system forget that a TCP socket at this address shared its port. It remembers
-// the last one that did, with user and address, as long as anybody is bound to the port, and lets
-// that user's sockets with SO_REUSEPORT have the same address unchecked. So a socket at an address
-// that nobody has is the last one, for a moment. It must be of the other family if the address is a
-// wildcard: a wildcard of the same family is remembered as its equal.
-//
-// It may fail, for want of descriptors say. Other users are refused all the same.
-func (b *Block) leadAstray(address netip.AddrPort, owner int) {
-	ip := address.Addr()
-	s := onlyIPv6
-	if !b.hasIPv6() || ip.Is6() && ip.IsUnspecified() {
-		s = onlyIPv4
-	}
-	descriptor, err := openGuard(b.protocol, s)
-	if err != nil {
-		return
-	}
-	defer func() { _ = unix.Close(descriptor) }()
-	if own(descriptor, owner) != nil || unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) != nil {
-		return
-	}
-	number, random := int(address.Port()), rand.Uint64()
-	if s == onlyIPv4 {
-		_ = unix.SetsockoptInt(descriptor, unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
-		// 240.0.0.0/4, reserved by RFC 1112.
-		_ = unix.Bind(descriptor, &unix.SockaddrInet4{Port: number, Addr: [4]byte{240, byte(random), byte(random >> 8), byte(random >> 16)}})
-		return
-	}
-	_ = unix.SetsockoptInt(descriptor, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
-	// 100::/64, which RFC 6666 has discarded.
-	astray := &unix.SockaddrInet6{Port: number, Addr: [16]byte{0: 1}}
-	for i := range 8 {
-		astray.Addr[8+i] = byte(random >> (8 * i))
-	}
-	_ = unix.Bind(descriptor, astray)
 }
