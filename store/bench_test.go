@@ -145,6 +145,34 @@ func BenchmarkShared(b *testing.B) {
 	}
 }
 
+// BenchmarkByTurns is a commit after somebody else's: two stores share the files and commit by turns, so that
+// each finds both files changed, reads and verifies them, and lets bbolt open them anew.
+func BenchmarkByTurns(b *testing.B) {
+	for _, n := range []int{0, 1000, manyRecords} {
+		b.Run(fmt.Sprintf("reservations=%d", n), func(b *testing.B) {
+			path := newFilledStore(b, n)
+			stores := []*store.Store{openStore(b, path, nil), openStore(b, path, nil)}
+			boot := []reservation.Edit{{Op: reservation.EditBoot, Boot: reservation.Boot{ID: "2f1c9f3e-5f7d-4c0e-a9a7-3b0e64d4a111"}}}
+			for i := 0; b.Loop(); i++ {
+				s := stores[i%2]
+				revision, err := s.Revision(b.Context())
+				require.NoError(b, err)
+				_, err = s.Commit(b.Context(), revision, boot)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// BenchmarkSharing is eight programs that create, delete and look up on one store at once, through an engine
+// each. The op is 1000 calls of each; "x-mean" is the worst wait of a call that changed the store, in mean waits.
+func BenchmarkSharing(b *testing.B) {
+	for b.Loop() {
+		history := runSharers(b, newStore(b), 8, 500)
+		b.ReportMetric(logWaits(b, history), "x-mean")
+	}
+}
+
 func median(durations []time.Duration) time.Duration {
 	slices.Sort(durations)
 	return durations[len(durations)/2]

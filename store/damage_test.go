@@ -276,7 +276,7 @@ func tryDamaged(t testing.TB, directory string, specimens []specimen, random *ra
 	if err := os.WriteFile(path+".lock", sp.lock, 0o600); err != nil {
 		return "", err
 	}
-	outcome, got, err := judge(t, path, sp.image, sound)
+	outcome, got, err := judge(t, path, &store.Options{Exclusive: random.IntN(2) == 0}, sp.image, sound)
 	forged := slices.Contains(append(done, others...), forgery)
 	if err != nil && got != nil && !sound && forged && sameImage(sp.before, got) == nil {
 		return "old", nil
@@ -296,9 +296,9 @@ func damage(random *rand.Rand, image []byte) (damaged []byte, done []string) {
 	return image, done
 }
 
-func judge(t testing.TB, path string, want *reservation.Image, sound bool) (outcome string, got *reservation.Image, err error) {
+func judge(t testing.TB, path string, options *store.Options, want *reservation.Image, sound bool) (outcome string, got *reservation.Image, err error) {
 	ctx := t.Context()
-	s, err := store.Open(ctx, path, nil)
+	s, err := store.Open(ctx, path, options)
 	if err != nil {
 		if sound {
 			return "", nil, fmt.Errorf("one file was sound: %w", err)

@@ -28,8 +28,9 @@ import (
 // commits it, and acknowledges it afterwards. The pipe outlives it.
 const (
 	writerPath      = "BERTH_TEST_WRITER"
-	writerShare     = "BERTH_TEST_WRITER_SHARE" // which share of the blocks is its own; all of them if it is empty
-	writerFailpoint = "BERTH_TEST_FAILPOINT"    // point=n, with the build tag failpoints
+	writerShare     = "BERTH_TEST_WRITER_SHARE"     // which share of the blocks is its own; all of them if it is empty
+	writerExclusive = "BERTH_TEST_WRITER_EXCLUSIVE" // not empty: it holds the store
+	writerFailpoint = "BERTH_TEST_FAILPOINT"        // point=n, with the build tag failpoints
 
 	allBlocks   = 600
 	shareBlocks = 100 // of one of several writers
@@ -59,12 +60,13 @@ func write(path string) error {
 		return err
 	}
 	ctx := context.Background()
-	s, err := store.Open(ctx, path, nil)
+	options := &store.Options{Exclusive: os.Getenv(writerExclusive) != ""}
+	s, err := store.Open(ctx, path, options)
 	if errors.Is(err, store.ErrMissing) {
 		if err := store.Create(ctx, path, nil); err != nil {
 			return err
 		}
-		s, err = store.Open(ctx, path, nil)
+		s, err = store.Open(ctx, path, options)
 	}
 	if err != nil {
 		return err
@@ -163,6 +165,9 @@ func killWriter(t *testing.T, path string, after time.Duration) ledger {
 	require.NoError(t, err)
 	writer := exec.Command(program)
 	writer.Env = append(os.Environ(), writerPath+"="+path)
+	if after%4 < 2 {
+		writer.Env = append(writer.Env, writerExclusive+"=1")
+	}
 	timer := time.AfterFunc(time.Hour, func() { _ = writer.Process.Kill() })
 	defer timer.Stop()
 	early := after%2 == 0
