@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -115,7 +117,7 @@ func (inv *invocation) exec(ctx context.Context, request *execRequest) (status i
 		}
 		ended, err := supervise.Run(program)
 		status = ended.Code()
-		return err
+		return startFailed(err)
 	})
 	return status, err
 }
@@ -130,11 +132,27 @@ func findProgram(name string) (string, error) {
 	case errors.Is(err, exec.ErrNotFound):
 		err = fs.ErrNotExist
 	}
-	var failed *fs.PathError
+	var failed *exec.Error
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	return "", &supervise.StartError{Path: name, Err: err}
+	return "", startFailed(&supervise.StartError{Path: name, Err: err})
+}
+
+// startFailed says in a failure to start a program what it means.
+func startFailed(err error) error {
+	var start *supervise.StartError
+	switch {
+	case !errors.As(err, &start):
+		return err
+	case errors.Is(start, fs.ErrNotExist) && !strings.ContainsRune(start.Path, filepath.Separator):
+		return &failure{err, fmt.Sprintf("There is no program %s in the folders of PATH.", start.Path)}
+	case errors.Is(start, fs.ErrNotExist):
+		return &failure{err, "The file is not there, or what its first line wants to run it with is not."}
+	case errors.Is(start, fs.ErrPermission):
+		return &failure{err, "If it is a program, allow running it: chmod +x " + start.Path}
+	}
+	return err
 }
 
 // programOn returns the program of a request with everything that it gets.

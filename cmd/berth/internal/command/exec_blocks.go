@@ -172,15 +172,19 @@ func closeAll(files []supervise.PassedFile) {
 
 // listenOn binds one socket from a block and returns it as a file.
 func listenOn(ctx context.Context, block *hold.Block, address netip.AddrPort) (*os.File, error) {
+	network := block.Protocol().String()
+	if address.Addr().Is4() {
+		network += "4" // else 0.0.0.0 would mean both families
+	}
 	if block.Protocol() == pool.UDP {
-		conn, err := block.ListenUDP(ctx, "udp", net.UDPAddrFromAddrPort(address), nil)
+		conn, err := block.ListenUDP(ctx, network, net.UDPAddrFromAddrPort(address), nil)
 		if err != nil {
 			return nil, err
 		}
 		defer conn.Close()
 		return conn.File()
 	}
-	listener, err := block.ListenTCP(ctx, "tcp", net.TCPAddrFromAddrPort(address), nil)
+	listener, err := block.ListenTCP(ctx, network, net.TCPAddrFromAddrPort(address), nil)
 	if err != nil {
 		return nil, err
 	}

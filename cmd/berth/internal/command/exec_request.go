@@ -191,8 +191,8 @@ func (r *execRequest) examples() ranges {
 // shell itself knows.
 func (inv *invocation) completeExec(flags *execFlags) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
-		switch {
-		case cmd.ArgsLenAtDash() >= 0:
+		switch dash := cmd.ArgsLenAtDash(); {
+		case dash >= 0 && dash < len(args): // cobra puts a dash of its own behind the last argument
 			return nil, cobra.ShellCompDirectiveDefault
 		case len(args)%2 == 0:
 			return completeProtocol(cmd, nil, text)

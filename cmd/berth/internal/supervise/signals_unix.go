@@ -5,6 +5,7 @@ package supervise
 import (
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -52,11 +53,21 @@ func forwardSignals(send func(syscall.Signal)) *forwarding {
 				send(number)
 			}
 			if number == unix.SIGTSTP {
-				_ = unix.Kill(os.Getpid(), unix.SIGSTOP) // the stop that we have intercepted
+				f.stopToo()
 			}
 		}
 	}()
 	return f
+}
+
+// stopToo does with SIGTSTP what would have happened without us: the process stops until it is
+// continued, unless nobody is there who could do that.
+func (f *forwarding) stopToo() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	signal.Reset(unix.SIGTSTP)
+	raise(unix.SIGTSTP)
+	signal.Notify(f.signals, unix.SIGTSTP)
 }
 
 // stop ends the forwarding. Nothing is sent after it has returned.

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+const thiefVariable = "BERTH_TEST_THIEF"
+
+func steal(string) int { return 1 }
