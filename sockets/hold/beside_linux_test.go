@@ -453,6 +453,7 @@ func TestSocketOfAnotherUserIsHandedOver(t *testing.T) {
 				require.NoError(t, block.Listen(descriptor, 1))
 			}
 			require.NoError(t, unix.Close(descriptor))
+			require.NoError(t, block.Return(port))
 			if user == nobody {
 				socket, err := open(block, protocol.String(), "127.0.0.1", port)
 				require.NoError(t, err)
