@@ -145,7 +145,7 @@ func lastGeneration(d *directory, names [2]string) (generation uint64, err error
 			return 0, err
 		}
 	}
-	findings, err := examine(d, names, os.O_RDONLY)
+	findings, err := examine(d, names, os.O_RDONLY, nil)
 	if err != nil {
 		return 0, err
 	}

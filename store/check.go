@@ -87,7 +87,7 @@ func check(ctx context.Context, path string) (_ *Report, err error) {
 			return nil, err
 		}
 		closeFindings(findings)
-		if findings, err = examine(d, names(name), os.O_RDONLY); err != nil {
+		if findings, err = examine(d, names(name), os.O_RDONLY, nil); err != nil {
 			return nil, err
 		}
 		if agree(findings) {

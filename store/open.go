@@ -102,11 +102,12 @@ type finding struct {
 }
 
 // examine opens, reads and verifies both files, at the same time. An error that says nothing about
-// the content (a missing right, an unsafe path, a newer version) is returned as such.
-func examine(d *directory, names [2]string, flags int) (findings [2]finding, err error) {
+// the content (a missing right, an unsafe path, a newer version) is returned as such. What was seen of
+// the first file, if that has not changed since, is not read again.
+func examine(d *directory, names [2]string, flags int, seen *view) (findings [2]finding, err error) {
 	second := make(chan finding, 1)
-	go func() { second <- examineOne(d, names[1], flags, false) }()
-	findings[0] = examineOne(d, names[0], flags, true)
+	go func() { second <- examineOne(d, names[1], flags, false, nil) }()
+	findings[0] = examineOne(d, names[0], flags, true, seen)
 	findings[1] = <-second
 	for _, f := range findings {
 		var damage *Damage
@@ -118,8 +119,14 @@ func examine(d *directory, names [2]string, flags int) (findings [2]finding, err
 	return findings, nil
 }
 
-func examineOne(d *directory, name string, flags int, keep bool) (f finding) {
-	if f.copy, f.err = openCopy(d, name, flags); f.err == nil {
+func examineOne(d *directory, name string, flags int, keep bool, seen *view) (f finding) {
+	if f.copy, f.err = openCopy(d, name, flags); f.err != nil {
+		return f
+	}
+	if f.err = f.copy.remember(); f.err == nil {
+		f.reading = seen.verified(f.copy)
+	}
+	if f.reading == nil {
 		f.reading, f.err = f.copy.read(keep)
 	}
 	return f
@@ -220,7 +227,7 @@ func (s *Store) recover() error {
 			return err
 		}
 	}
-	findings, err := examine(s.directory, s.names, os.O_RDWR)
+	findings, err := examine(s.directory, s.names, os.O_RDWR, s.view)
 	if err != nil {
 		return err
 	}

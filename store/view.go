@@ -17,12 +17,13 @@ import (
 type view struct {
 	names [2]string
 
-	mu    sync.Mutex // guards what follows, and the store's content; held while the files are read
-	copy  *copyFile  // the file that was read last; nil if the next look has to read
-	metas metaBytes  // its meta pages when it was read
-	probe metaBytes  // its meta pages now
-	place place      // where the file is looked for
-	told  [2]string  // the damage that the log was told of
+	mu      sync.Mutex // guards what follows, and the store's content; held while the files are read
+	copy    *copyFile  // the file that was read last; nil if the next look has to read
+	metas   metaBytes  // its meta pages when it was read
+	reading *reading   // what it was found to hold then; nil if this store has written since
+	probe   metaBytes  // its meta pages now
+	place   place      // where the file is looked for
+	told    [2]string  // the damage that the log was told of
 
 	pending *content // what this store is writing now, while nobody else can; nil otherwise
 	ghost   header   // of a commit of ours that failed and may be in a file nevertheless
@@ -101,7 +102,7 @@ func (s *Store) reread(ctx context.Context) (*content, error) {
 			continue
 		}
 		if err == nil && r.torn == nil {
-			s.view.keep(c, metas)
+			s.view.keep(c, metas, r)
 			return r.content, nil
 		}
 		if c != nil {
@@ -140,7 +141,7 @@ func readViewed(d *directory, name string) (c *copyFile, metas metaBytes, r *rea
 // rereadBoth is for a first file that is missing or cannot be trusted alone: both are asked, as
 // the writer would at its next open.
 func (s *Store) rereadBoth() (*content, error) {
-	findings, err := examine(s.directory, s.view.names, os.O_RDONLY)
+	findings, err := examine(s.directory, s.view.names, os.O_RDONLY, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +161,22 @@ func (s *Store) rereadBoth() (*content, error) {
 		}
 	}
 	// No file is watched: the next call reads again, since the damage may be repaired by then.
-	s.view.keep(nil, metaBytes{})
+	s.view.keep(nil, metaBytes{}, nil)
 	return now, nil
+}
+
+// verified returns what now was found to hold when it was looked at last, nil if it has not been or
+// has changed since.
+func (w *view) verified(now *copyFile) *reading {
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.copy == nil || w.reading == nil || now.metas != w.metas || !os.SameFile(now.info, w.copy.info) || !sameStamp(now.info, w.copy.info) {
+		return nil
+	}
+	return w.reading
 }
 
 // expect makes c the content of files that have changed, until it is published. The caller holds the lock.
@@ -186,9 +201,9 @@ func (w *view) distrust(c *content) {
 }
 
 // keep remembers what was read from which file.
-func (w *view) keep(c *copyFile, metas metaBytes) {
+func (w *view) keep(c *copyFile, metas metaBytes, r *reading) {
 	_ = w.close()
-	w.copy, w.metas, w.place = c, metas, newPlace(w.names[0])
+	w.copy, w.metas, w.reading, w.place = c, metas, r, newPlace(w.names[0])
 }
 
 // adopt remembers what this store itself has read or written, while it held the lock.
@@ -197,7 +212,7 @@ func (w *view) adopt(d *directory, written *copyFile) {
 	case written == nil:
 		_ = w.close()
 	case w.copy != nil && os.SameFile(w.copy.info, written.info):
-		w.metas = written.metas
+		w.metas, w.reading = written.metas, nil
 	default:
 		c, err := openCopy(d, w.names[0], os.O_RDONLY)
 		if err == nil && !os.SameFile(c.info, written.info) {
@@ -208,7 +223,7 @@ func (w *view) adopt(d *directory, written *copyFile) {
 			_ = w.close() // the next look reads
 			return
 		}
-		w.keep(c, written.metas)
+		w.keep(c, written.metas, nil)
 	}
 }
 
