@@ -50,7 +50,7 @@ func Compare(w io.Writer, before, after *result.Run, all bool) error {
 	}
 	fmt.Fprintf(&text, "\n%d figures are in both runs", len(changes))
 	if hidden := len(changes) - len(shown); hidden > 0 {
-		fmt.Fprintf(&text, "; %d differ by less than noise", hidden)
+		fmt.Fprintf(&text, ", %d of them with a difference below noise", hidden)
 	}
 	text.WriteString(".\n")
 	_, err := io.WriteString(w, text.String())
@@ -79,13 +79,13 @@ func changesBetween(before, after *result.Run) []change {
 }
 
 func printChanges(w io.Writer, changes []change) {
-	rows := [][]string{{"figure", "old", "", "new", "", "change", "p"}}
+	rows := [][]string{{"figure", "old", "", "new", "", "change", "p", ""}}
 	for _, c := range changes {
 		f := c.after
 		rows = append(rows, []string{
 			fmt.Sprintf("%s/%s  %s", f.Group, f.Work.Name, f.Subject),
 			Quantity(c.old.Median, f.Unit), spread(c.old), Quantity(c.new.Median, f.Unit), spread(c.new),
-			percent(c.ratio()) + successes(c.before, f), fmt.Sprintf("%.3f", c.p),
+			percent(c.ratio()), fmt.Sprintf("%.3f", c.p), successes(c.before, f),
 		})
 	}
 	widths := make([]int, len(rows[0]))
@@ -96,10 +96,11 @@ func printChanges(w io.Writer, changes []change) {
 	}
 	for _, row := range rows {
 		line := padded(row[0], widths[0])
-		for i, cell := range row[1:] {
+		last := len(row) - 1
+		for i, cell := range row[1:last] {
 			line += "  " + strings.Repeat(" ", widths[i+1]-utf8.RuneCountInString(cell)) + cell
 		}
-		fmt.Fprintln(w, strings.TrimRight(line, " "))
+		fmt.Fprintln(w, strings.TrimRight(line+"  "+row[last], " "))
 	}
 }
 
@@ -123,5 +124,5 @@ func successes(before, after result.Figure) string {
 	if was == is {
 		return ""
 	}
-	return fmt.Sprintf(", %s to %s succeed", was, is)
+	return fmt.Sprintf("%s to %s succeed", was, is)
 }

@@ -63,7 +63,7 @@ func panels(run *result.Run) []*panel {
 		}
 		p, known := byTitle[title]
 		if !known {
-			p = &panel{title: title, note: contest.Work.Description, others: others(run, contest.Group)}
+			p = &panel{title: title, note: contest.Work.Description, others: others(run, contest)}
 			byTitle[title] = p
 			all = append(all, p)
 		}
@@ -85,21 +85,27 @@ func axis(name string) (head string, rest []string) {
 	return parts[at], slices.Delete(slices.Clone(parts), at, at+1)
 }
 
-// others returns who is in a group, and, of a group of cores, who answers the question that every
-// core can answer: a reader who misses one of them shall see that it cannot do this.
-func others(run *result.Run, group string) []string {
+// others returns who is in the group of a contest, and, of one of cores, who answers the question
+// that every core can answer: a reader who misses one of them shall see that it cannot do this.
+func others(run *result.Run, contest statistics.Contest) []string {
 	const everyCore = "any"
-	ofCores := slices.ContainsFunc(run.Figures, func(f result.Figure) bool {
-		isCore := func(v result.Verdict) bool { return v.Core == f.Subject }
-		return f.Group == group && slices.ContainsFunc(run.Verified, isCore)
-	})
+	ofCores := isOfCores(run, contest)
 	var names []string
 	for _, f := range run.Figures {
-		if (f.Group == group || ofCores && f.Group == everyCore) && !slices.Contains(names, f.Subject) {
+		sameKind := f.Group == contest.Group && f.Unit == contest.Unit || ofCores && f.Group == everyCore
+		if sameKind && !slices.Contains(names, f.Subject) {
 			names = append(names, f.Subject)
 		}
 	}
 	return names
+}
+
+// isOfCores reports whether verified cores, who never fail, are who takes part.
+func isOfCores(run *result.Run, contest statistics.Contest) bool {
+	return !slices.ContainsFunc(contest.Standings, func(s statistics.Standing) bool {
+		isSubject := func(v result.Verdict) bool { return v.Core == s.Figure.Subject }
+		return s.Figure.Attempts > 0 || !slices.ContainsFunc(run.Verified, isSubject)
+	})
 }
 
 // split returns the panel in parts that fit into lines of that width.
