@@ -22,9 +22,6 @@ import (
 
 // listenUDPBeside binds a new UDP socket beside the guards of a busy port.
 func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, laddr *net.UDPAddr, prepare control) (*net.UDPConn, error) {
-	if err := p.belongTo(caller); err != nil {
-		return nil, err
-	}
 	var fresh guards
 	if wildcard := len(laddr.IP) == 0 || laddr.IP.IsUnspecified(); wildcard && network != "udp4" && b.hasIPv6() {
 		var err error
@@ -66,6 +63,16 @@ func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, la
 		return nil, err
 	}
 	return conn, nil
+}
+
+// set sets a socket option of all of them.
+func (g guards) set(option, value int) error {
+	for _, descriptor := range g {
+		if err := unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, option, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // share lets a socket beside the guards.
@@ -128,24 +135,25 @@ func (p *port) putBehind(fresh guards, number uint16, spans []span) error {
 	return nil
 }
 
-// belongTo gives the guards to a user.
-func (p *port) belongTo(owner int) error {
-	if owner == caller {
-		if !p.lent {
-			return nil
-		}
-		owner = unix.Geteuid()
-	}
+// lend gives the guards to the user who owns somebody else's socket: sockets of different users cannot
+// share a port.
+func (p *port) lend(owner int) error {
 	for _, guard := range p.guards {
 		if err := own(guard, owner); err != nil {
 			return err
 		}
 	}
-	p.lent = owner != unix.Geteuid()
 	return nil
 }
 
-// own gives a socket to a user: sockets of different users cannot share a port.
+// takeHome ends what lend began. Only root lends to others, so it does not fail.
+func (p *port) takeHome() {
+	for _, guard := range p.guards {
+		_ = own(guard, unix.Geteuid())
+	}
+}
+
+// own gives a socket to a user.
 func own(socket, owner int) error {
 	if owner == caller {
 		return nil
@@ -177,6 +185,10 @@ func (b *Block) bind(socket int, address netip.AddrPort) error {
 		return err
 	}
 	defer func() { b.finish(p, err == nil) }()
+	defer p.takeHome()
+	if err = p.lend(owner); err != nil {
+		return b.refuse(number, withCondition(err))
+	}
 	decoy := noDecoy
 	if b.protocol == pool.TCP {
 		decoy = b.openDecoy(address, owner)
@@ -188,13 +200,25 @@ func (b *Block) bind(socket int, address netip.AddrPort) error {
 	return nil
 }
 
+// claimShared makes a port busy, whoever has it, as soon as it is idle.
+func (b *Block) claimShared(number uint16) (*port, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for !b.closed && b.at(number).busy {
+		b.idle.Wait()
+	}
+	if b.closed {
+		return nil, b.refuse(number, reservation.ErrClosed)
+	}
+	p := b.at(number)
+	p.busy = true
+	return p, nil
+}
+
 // bindBeside binds a socket beside the guards of a busy port.
 func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner int, decoy decoy) error {
 	sockaddr, err := sockaddrOf(address)
 	if err != nil {
-		return err
-	}
-	if err := p.belongTo(owner); err != nil {
 		return err
 	}
 	behind, spans, err := b.prepareUDP(p, socket, address, owner)

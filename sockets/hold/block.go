@@ -34,7 +34,6 @@ type port struct {
 	guards guards
 	busy   bool // somebody hands it over at this moment
 	out    bool // a socket has it
-	lent   bool // the guards belong to another user
 }
 
 // A span is the addresses that one guard covers.
@@ -187,47 +186,3 @@ func (b *Block) refuse(number uint16, err error) error {
 
 // at returns what the block knows of one of its ports.
 func (b *Block) at(number uint16) *port { return &b.held[number-b.ports.First()] }
-
-// claim makes a port busy that no socket has.
-func (b *Block) claim(number uint16) (*port, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil, b.refuse(number, reservation.ErrClosed)
-	}
-	p := b.at(number)
-	if p.busy || p.out {
-		return nil, b.refuse(number, fmt.Errorf("%w: the port is handed out to another socket of this block", reservation.ErrInUse))
-	}
-	p.busy = true
-	return p, nil
-}
-
-// claimShared makes a port busy, whoever has it, as soon as it is idle.
-func (b *Block) claimShared(number uint16) (*port, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for !b.closed && b.at(number).busy {
-		b.idle.Wait()
-	}
-	if b.closed {
-		return nil, b.refuse(number, reservation.ErrClosed)
-	}
-	p := b.at(number)
-	p.busy = true
-	return p, nil
-}
-
-// finish makes a busy port idle again. If the block was closed meanwhile nobody else lets go of the
-// port.
-func (b *Block) finish(p *port, out bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p.busy = false
-	p.out = p.out || out
-	if b.closed {
-		p.guards.close()
-		p.guards = nil
-	}
-	b.idle.Broadcast()
-}

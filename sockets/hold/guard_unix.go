@@ -23,16 +23,6 @@ func (g guards) close() {
 	}
 }
 
-// set sets a socket option of all of them.
-func (g guards) set(option, value int) error {
-	for _, descriptor := range g {
-		if err := unix.SetsockoptInt(descriptor, unix.SOL_SOCKET, option, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // hold binds the guards of every port of the block.
 func (b *Block) hold(ctx context.Context) error {
 	if b.spans == nil {

@@ -72,7 +72,11 @@ func (b *Block) listen(socket int, backlog int) error {
 		return err
 	}
 	defer func() { b.finish(p, err == nil) }()
-	if err = b.listenBeside(p, socket, backlog, owner); err != nil {
+	defer p.takeHome()
+	if err = p.lend(owner); err == nil {
+		err = b.listenBeside(p, socket, backlog, owner)
+	}
+	if err != nil {
 		return wrong(number, err)
 	}
 	return nil

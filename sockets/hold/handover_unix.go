@@ -4,8 +4,11 @@ package hold
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
+
+	"github.com/berthkit/berth/reservation"
 )
 
 // How often a hold that hands over with a gap looks whether a returned port is free: the pause
@@ -14,6 +17,35 @@ const (
 	firstLook = time.Millisecond
 	lastLook  = time.Second
 )
+
+// claim makes a port busy that no socket has.
+func (b *Block) claim(number uint16) (*port, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, b.refuse(number, reservation.ErrClosed)
+	}
+	p := b.at(number)
+	if p.busy || p.out {
+		return nil, b.refuse(number, fmt.Errorf("%w: the port is handed out to another socket of this block", reservation.ErrInUse))
+	}
+	p.busy = true
+	return p, nil
+}
+
+// finish makes a busy port idle again. If the block was closed meanwhile nobody else lets go of the
+// port.
+func (b *Block) finish(p *port, out bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.busy = false
+	p.out = p.out || out
+	if b.closed {
+		p.guards.close()
+		p.guards = nil
+	}
+	b.idle.Broadcast()
+}
 
 // listenUDP hands a port over to a new UDP socket.
 func (b *Block) listenUDP(ctx context.Context, network string, laddr *net.UDPAddr, prepare control) (*net.UDPConn, error) {
