@@ -79,14 +79,17 @@ func TestSignalsArePassedOn(t *testing.T) {
 	requireFree(t, reservation.UDP, ports, time.Now())
 }
 
+// Ctrl-Z goes to the whole job, and so does what continues it.
 func TestStopAndContinue(t *testing.T) {
 	requireSupervision(t)
-	c, _, pid := startBindFirst(t, install(t, users()[0]), strconv.Itoa(int(unix.SIGCONT)))
-	require.NoError(t, c.berth.Process.Signal(unix.SIGTSTP))
+	c, _, pid := startBindFirst(t, install(t, users()[0]), strconv.Itoa(int(unix.SIGUSR1)))
+	job := -c.berth.Process.Pid
+	require.NoError(t, syscall.Kill(job, unix.SIGTSTP))
 	eventuallyState(t, c.berth.Process.Pid, 'T')
 	eventuallyState(t, pid, 'T')
-	require.NoError(t, c.berth.Process.Signal(unix.SIGCONT))
-	require.Equal(t, "signal "+strconv.Itoa(int(unix.SIGCONT)), c.line(t))
+	require.NoError(t, syscall.Kill(job, unix.SIGCONT))
+	require.NoError(t, c.berth.Process.Signal(unix.SIGUSR1))
+	require.Equal(t, "signal "+strconv.Itoa(int(unix.SIGUSR1)), c.line(t))
 	require.NoError(t, c.berth.Process.Signal(unix.SIGTERM))
 	require.Equal(t, 128+15, c.wait())
 }

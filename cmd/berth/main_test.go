@@ -16,10 +16,14 @@ import (
 	"github.com/berthkit/berth/reservation/system"
 )
 
-// TestMain lets the test binary be berth itself, and a thief that berth exec keeps out.
+// TestMain lets the test binary be berth itself, a thief that berth exec keeps out, and a program
+// that measures what berth exec costs it.
 func TestMain(m *testing.M) {
 	if what := os.Getenv(thiefVariable); what != "" {
 		os.Exit(steal(what))
+	}
+	if what := os.Getenv(calibrateVariable); what != "" && len(os.Args) > 1 && os.Args[1] == "calibrate" {
+		os.Exit(calibrate(os.Args[len(os.Args)-1]))
 	}
 	if os.Getenv("BERTH_TEST_MAIN") != "" {
 		main()

@@ -5,18 +5,17 @@ package supervise
 import (
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // forwarded lists the signals that are passed on to the program, and whether the terminal sends them
-// by itself to the program as well as to us.
+// by itself to the program as well as to us. SIGTSTP is not among them: Ctrl-Z stops us both, and Go
+// programs cannot stop as if they had not caught it.
 var forwarded = map[syscall.Signal]bool{
 	unix.SIGINT:   true,
 	unix.SIGQUIT:  true,
-	unix.SIGTSTP:  true,
 	unix.SIGWINCH: true,
 	unix.SIGTERM:  false,
 	unix.SIGHUP:   false,
@@ -52,22 +51,9 @@ func forwardSignals(send func(syscall.Signal)) *forwarding {
 			if !fromTerminal {
 				send(number)
 			}
-			if number == unix.SIGTSTP {
-				f.stopToo()
-			}
 		}
 	}()
 	return f
-}
-
-// stopToo does with SIGTSTP what would have happened without us: the process stops until it is
-// continued, unless nobody is there who could do that.
-func (f *forwarding) stopToo() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	signal.Reset(unix.SIGTSTP)
-	raise(unix.SIGTSTP)
-	signal.Notify(f.signals, unix.SIGTSTP)
 }
 
 // stop ends the forwarding. Nothing is sent after it has returned.
