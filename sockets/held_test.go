@@ -2,10 +2,13 @@ package sockets_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -125,6 +128,9 @@ func TestOneHeldPortForSeveralSockets(t *testing.T) {
 	_, err = from.ListenUDP(t.Context(), "udp4", loopback(port))
 	require.ErrorIs(t, err, reservation.ErrInUse)
 	second, err := from.ListenUDP(t.Context(), "udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: port})
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || runtime.GOOS != "linux" {
+		t.Skipf("this system has one loopback address, or its guards do not stay: %v", err)
+	}
 	require.NoError(t, err)
 	require.NoError(t, first.Close())
 	requireTaken(t, uint16(port), "127.0.0.1", "127.0.0.2")

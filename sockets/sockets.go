@@ -17,8 +17,8 @@
 // computer; [reservation.ErrInUse] of a port that another socket has; [reservation.ErrDenied] of a
 // port that the system keeps from this user; [reservation.ErrLimit] of too many open files;
 // [reservation.ErrUnsupported] of an address family that the system does not have. The system's own
-// error stays in the chain, so errors.Is with a syscall.Errno and errors.As with a *net.OpError work
-// as they do with package net; a held block has no *net.OpError.
+// error stays in the chain, so errors.Is with a syscall.Errno works as it does with package net, and
+// errors.As with a *net.OpError does too, except for a port that is held.
 //
 // # Caveats
 //
