@@ -189,13 +189,11 @@ func (b *Block) bind(socket int, address netip.AddrPort) error {
 	if err = p.lend(owner); err != nil {
 		return b.refuse(number, withCondition(err))
 	}
-	decoy := noDecoy
-	if b.protocol == pool.TCP {
-		decoy = b.openDecoy(address, owner)
-		defer decoy.close()
-	}
-	if err = b.bindBeside(p, socket, address, owner, decoy); err != nil {
+	if err = b.bindBeside(p, socket, address, owner); err != nil {
 		return b.refuse(number, withCondition(err))
+	}
+	if b.protocol == pool.TCP {
+		b.forget(p, address, owner)
 	}
 	return nil
 }
@@ -216,12 +214,12 @@ func (b *Block) claimShared(number uint16) (*port, error) {
 }
 
 // bindBeside binds a socket beside the guards of a busy port.
-func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner int, decoy decoy) error {
+func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner int) error {
 	sockaddr, err := sockaddrOf(address)
 	if err != nil {
 		return err
 	}
-	behind, spans, err := b.prepareUDP(p, socket, address, owner)
+	behind, spans, err := b.prepare(p, socket, address, owner)
 	if err != nil {
 		return err
 	}
@@ -236,46 +234,54 @@ func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner in
 		behind.close()
 		return errors.Join(err, p.unshare(socket, shares))
 	}
-	decoy.bind()
 	err = p.putBehind(behind, address.Port(), spans)
 	return errors.Join(err, p.unshare(socket, shares))
 }
 
-// prepareUDP sees to it that somebody else's UDP socket will be before the guards that it would
-// share datagrams with, and opens the guards to put behind it: one for both families if the socket is
-// for both, else one for IPv6 if it is for that. An IPv4 socket is before earlier guards by itself.
+// prepare makes the guards of a busy port fit for a socket that is about to be bound beside them,
+// and opens those to put behind it.
 //
-// Programs may bind a port more than once, so the guard of one family must be replaceable while a
-// socket of the other has the port: unless the socket is for both, each family gets its own guard.
-func (b *Block) prepareUDP(p *port, socket int, address netip.AddrPort, owner int) (guards, []span, error) {
-	if b.protocol != pool.UDP || !b.hasIPv6() {
+// A socket for both families takes one guard for both. Any other takes a guard for each family: then
+// that of one can be replaced or asked something while a socket of the other has the port.
+//
+// An IPv6 socket for UDP shares datagrams with earlier guards of its family, so fresh ones go behind
+// it. An IPv4 socket is before them by itself, and TCP guards do not listen.
+func (b *Block) prepare(p *port, socket int, address netip.AddrPort, owner int) (guards, []span, error) {
+	if !b.hasIPv6() {
 		return nil, nil, nil
 	}
-	if ip := address.Addr(); ip.Is6() && ip.IsUnspecified() {
-		only, err := unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
-		if err != nil {
-			return nil, nil, err
-		}
-		if only == 0 {
-			behind, err := b.openFresh(b.spans, owner)
-			return behind, b.spans, err
-		}
-	}
-	if len(p.guards) != len(split) {
-		fresh, err := b.openFresh(split, owner)
-		if err != nil {
-			return nil, nil, err
-		}
-		err = errors.Join(p.guards.set(unix.SO_REUSEPORT, 1), p.putBehind(fresh, address.Port(), split))
-		if err = errors.Join(err, p.guards.set(unix.SO_REUSEPORT, 0)); err != nil {
+	only := 0
+	ip := address.Addr()
+	if ip.Is6() {
+		var err error
+		if only, err = unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY); err != nil {
 			return nil, nil, err
 		}
 	}
-	if address.Addr().Is4() {
+	spans := split[:1]
+	if b.coversAll(ip, only != 0) {
+		spans = b.spans
+	} else if err := b.splitGuards(p, address.Port(), owner); err != nil {
+		return nil, nil, err
+	}
+	if b.protocol == pool.TCP || ip.Is4() {
 		return nil, nil, nil
 	}
-	behind, err := b.openFresh(split[:1], owner)
-	return behind, split[:1], err
+	behind, err := b.openFresh(spans, owner)
+	return behind, spans, err
+}
+
+// splitGuards replaces one guard for both families by one for each.
+func (b *Block) splitGuards(p *port, number uint16, owner int) error {
+	if len(p.guards) == len(split) {
+		return nil
+	}
+	fresh, err := b.openFresh(split, owner)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(p.guards.set(unix.SO_REUSEPORT, 1), p.putBehind(fresh, number, split))
+	return errors.Join(err, p.guards.set(unix.SO_REUSEPORT, 0))
 }
 
 // split are the spans of two guards that are one for both families together.

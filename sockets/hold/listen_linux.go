@@ -35,7 +35,7 @@ func (b *Block) listenTCPBeside(p *port, network string, laddr *net.TCPAddr, pre
 	}
 	var listenErr error
 	if err := raw.Control(func(descriptor uintptr) {
-		listenErr = b.bindBeside(p, int(descriptor), address, caller, noDecoy) // the one of listen comes at once
+		listenErr = b.bindBeside(p, int(descriptor), address, caller)
 		if listenErr == nil {
 			listenErr = b.listenBeside(p, int(descriptor), math.MaxInt32, caller) // the system has its own maximum
 		}
@@ -96,13 +96,12 @@ func (b *Block) listenBeside(p *port, socket, backlog, owner int) error {
 	if err != nil {
 		return err
 	}
-	decoy := b.openDecoy(address, owner)
-	defer decoy.close()
 	if err = p.share(socket); err == nil {
 		err = unix.Listen(socket, backlog)
 	}
-	decoy.bind()
-	return errors.Join(err, p.unshare(socket, shares))
+	err = errors.Join(err, p.unshare(socket, shares))
+	b.forget(p, address, owner)
+	return err
 }
 
 // coversAll reports whether a socket has its port on every address that this computer can have.
@@ -114,8 +113,8 @@ func (b *Block) coversAll(ip netip.Addr, only bool) bool {
 }
 
 // listenAlone has a socket listen that covers all that the guards do. It needs none of them for the
-// moment: they are closed, and fresh ones are bound beside it when it listens. Two sockets for one
-// family each take the place of one for both, so that the decoy has an effect.
+// moment: they are closed, and fresh ones are bound beside it when it listens, one for each family, so
+// that a decoy has an effect.
 //
 // What is left of earlier connections (TIME_WAIT) lets no socket listen alone that does not carry
 // SO_REUSEADDR, and one that does is no guard before it listens. Then it listens beside fresh guards,

@@ -7,13 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A decoy makes the system forget that a TCP socket shared its port. It remembers the last one that
+// forget makes the system forget that a TCP socket shared its port. It remembers the last one that
 // did, with user and address, as long as anybody is bound to the port, and lets that user's sockets
-// with SO_REUSEPORT have the same address unchecked. So a decoy, at an address that nobody has, is the
-// last one for a moment. Its address is of the other family if the socket's is a wildcard: one of the
-// same family would be remembered as equal.
+// with SO_REUSEPORT have the same address unchecked. It forgets when a socket without the option
+// passes the check: the guard of the other family does, which listens for a moment. Who connects to it
+// in that moment is refused as before it, only later.
 //
-// A decoy may fail, for want of descriptors say. Other users are refused all the same.
+// Where no guard can listen a decoy must do. It may fail as well. Other users are refused all the same.
+func (b *Block) forget(p *port, address netip.AddrPort, owner int) {
+	if len(p.guards) == len(split) {
+		other := p.guards[0]
+		if !address.Addr().Unmap().Is4() {
+			other = p.guards[1]
+		}
+		if unix.Listen(other, 0) == nil {
+			_ = unix.Shutdown(other, unix.SHUT_RDWR) // bound as before
+			return
+		}
+	}
+	decoy := b.openDecoy(address, owner)
+	defer decoy.close()
+	if p.guards.set(unix.SO_REUSEPORT, 1) == nil {
+		decoy.bind()
+	}
+	_ = p.guards.set(unix.SO_REUSEPORT, 0)
+}
+
+// A decoy is the last socket that shared a port, at an address that nobody has. Its address is of the
+// other family if the application's is a wildcard: the system takes one of the same family for its
+// equal, and goes on remembering the wildcard.
 type decoy struct {
 	descriptor int
 	address    unix.Sockaddr
