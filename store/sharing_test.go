@@ -327,6 +327,11 @@ func logWaits(t testing.TB, history []porcupine.Operation) (worstToMean float64)
 	worst, mean := durations[commits-1], sum/time.Duration(commits)
 	t.Logf("%d calls, %d of them commits: mean wait %v, median %v, 99 of 100 %v, worst %v, %.1f times the mean",
 		len(history), commits, mean, durations[commits/2], durations[commits*99/100], worst, float64(worst)/float64(mean))
-	t.Logf("while one waited %.1f others committed on average, at most %d", float64(overtaken)/float64(commits), most)
+	still := int64(0)
+	for i := range ends[1:] {
+		still = max(still, ends[i+1]-ends[i])
+	}
+	t.Logf("while one waited %.1f others committed on average, at most %d; the longest time in which nobody did was %v",
+		float64(overtaken)/float64(commits), most, time.Duration(still))
 	return float64(worst) / float64(mean)
 }
