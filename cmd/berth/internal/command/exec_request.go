@@ -60,7 +60,7 @@ func (f *execFlags) define(cmd *cobra.Command) {
 	flags.BoolVar(&f.reserved, "reserved", false, "use reservations, which are named by their ranges")
 	flags.StringVar(&f.align, "align", "1", "first port is a multiple of `n`")
 	flags.StringVar(&f.within, "within", "", "look in this `range`")
-	flags.StringVar(&f.portZero, "port-zero", portZeroSystem, "who chooses for a bind to port 0: `system or block`")
+	flags.StringVar(&f.portZero, "port-zero", portZeroSystem, "`who` chooses for a bind to port 0: system, or block")
 	flags.BoolVar(&f.passFiles, "pass-fds", false, "bind every port and pass the sockets as LISTEN_FDS")
 	flags.StringVar(&f.address, "addr", "", "`address` to bind what is passed; by default every one")
 }
@@ -215,8 +215,6 @@ func (inv *invocation) execRefused(err error, request *execRequest) error {
 		return &failure{err, "Reserve it first: berth reserve " + ports}
 	case errors.Is(err, reservation.ErrExhausted) && !request.within.Covers(userPorts):
 		return &failure{err, fmt.Sprintf("Look wider: --within %s\nSee what is taken: berth list", userPorts)}
-	case errors.Is(err, reservation.ErrLimit):
-		return &failure{err, "Ask for fewer ports, or allow this shell more files: ulimit -n NUMBER"}
 	}
 	return err
 }
