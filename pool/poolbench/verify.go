@@ -53,7 +53,8 @@ const lastCalls = 12
 // VerifyCore puts a core through so many random calls, beside an obvious oracle, and returns the
 // first wrong answer as a [*Fault], nil if all answers are right. Ranges are drawn where mistakes are
 // made, blocks from few to many and from one port to all; copies are changed apart. The seed makes
-// the same calls for every core with the same methods.
+// the same calls for every core with the same methods. A [Sharer] is then asked by several goroutines
+// while one changes it; run that under the race detector.
 //
 // A core that panics has a fault, and so has one that does not return from a call within 10 seconds;
 // the goroutine that waits for it is lost then.
@@ -121,7 +122,7 @@ func (v *verification) play() *Fault {
 			return v.narrow(fault)
 		}
 	}
-	return nil
+	return v.share()
 }
 
 // make makes a core.

@@ -51,19 +51,17 @@ func (w Workload) Fits(core Core) bool { return abilitiesOf(core)&w.needs == w.n
 // it is filled. The returned function does not catch panics and checks no answer: that is what
 // [VerifyCore] is for, and it comes first.
 func (w Workload) Prepare(new func() Core, seed uint64) (run func(n int), err error) {
-	core := new()
-	if !w.Fits(core) {
-		return nil, fmt.Errorf("%s on %T: %w", w, core, ErrUnfit)
-	}
-	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(w.String()))
-	random := rand.New(rand.NewPCG(seed, hash.Sum64()))
 	defer func() {
 		if value := recover(); value != nil {
 			run, err = nil, &Fault{Call: "filling for " + w.String(), Got: fmt.Sprintf("a panic: %v", value), Seed: seed}
 		}
 	}()
-	return w.prepare(new, random), nil
+	if core := new(); !w.Fits(core) {
+		return nil, fmt.Errorf("%s on %T: %w", w, core, ErrUnfit)
+	}
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(w.String()))
+	return w.prepare(new, rand.New(rand.NewPCG(seed, hash.Sum64()))), nil
 }
 
 // abilities is a set of the optional methods of cores.
