@@ -24,6 +24,8 @@ const (
 	keptPerRecord = time.Microsecond
 )
 
+const lockAttempts = 3 // to open a lock file that somebody removes
+
 // A keptTurn is the lock, held on after a commit that was refused as stale. Among many writers a base
 // is stale whenever its turn comes, since the others have written meanwhile. Without this the one who
 // came last before, whose base is right, would go first again and again.
@@ -105,7 +107,10 @@ func (s *Store) take(ctx context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(s.ended, func() { cancel(reservation.ErrClosed) })()
 	err := s.lock.take(ctx, s.options.Wait)
-	for errors.Is(err, errLockGone) {
+	for range lockAttempts {
+		if !errors.Is(err, errLockGone) {
+			break
+		}
 		s.options.Log.Warn("the lock file was removed; never do that while a program has the store open", "path", s.path)
 		lock, openErr := openLock(s.directory, s.names[0], s.options.Exclusive)
 		if openErr != nil {
