@@ -26,9 +26,8 @@ type supervisor struct {
 	draws    map[reservation.Protocol]*draw // where binds to port 0 draw from; nil if they do not
 	notify   func(format string, arguments ...any)
 
-	wake     [2]int         // a pipe: closing its second end makes serve return
-	ended    chan struct{}  // closed when serve has returned
-	handlers sync.WaitGroup // calls that are being performed
+	wake    [2]int         // a pipe: closing its second end makes serve return
+	serving sync.WaitGroup // those who receive and perform calls
 
 	mu          sync.Mutex
 	interrupted map[uint64]netip.AddrPort // by socket cookie: bound for a call that a signal then interrupted
@@ -45,7 +44,6 @@ func newSupervisor(program *Program, listener int, isSteady bool) (*supervisor, 
 		isSteady:    isSteady,
 		blocks:      program.Blocks,
 		notify:      program.notify,
-		ended:       make(chan struct{}),
 		interrupted: make(map[uint64]netip.AddrPort),
 		noted:       make(map[uint32]bool),
 	}
@@ -58,7 +56,8 @@ func newSupervisor(program *Program, listener int, isSteady bool) (*supervisor, 
 	if err := unix.Pipe2(s.wake[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("pipe: %w", err)
 	}
-	go s.serve()
+	wakeTogether(listener)
+	s.serving.Go(s.serve)
 	return s, nil
 }
 
@@ -66,21 +65,22 @@ func newSupervisor(program *Program, listener int, isSteady bool) (*supervisor, 
 // stopped until somebody else answers them or the listener is closed.
 func (s *supervisor) stop() {
 	_ = unix.Close(s.wake[1])
-	<-s.ended
-	s.handlers.Wait()
+	s.serving.Wait()
 	_ = unix.Close(s.wake[0])
 }
 
-// serve receives stopped calls, each of which is performed beside the others, until stop, or until no
-// process is left that could make one.
+// serve receives stopped calls until stop, or until no process is left that could make one. Whoever
+// receives a call performs it at once, on the thread that the kernel has woken for it, and leaves
+// receiving to a successor: no call waits for another one, or for a change of threads.
 func (s *supervisor) serve() {
-	defer close(s.ended)
 	for waitForCall(s.listener, s.wake[0]) {
 		received, err := receive(s.listener)
 		if err != nil {
 			continue // the caller is gone
 		}
-		s.handlers.Go(func() { s.handle(received) })
+		s.serving.Go(s.serve)
+		s.handle(received)
+		return
 	}
 }
 

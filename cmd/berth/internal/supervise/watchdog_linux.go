@@ -93,7 +93,7 @@ func letGoOn(listener int) error {
 	if err != nil {
 		return err
 	}
-	<-s.ended
+	s.serving.Wait()
 	return nil
 }
 
