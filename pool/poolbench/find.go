@@ -57,9 +57,6 @@ func (h hunt) workload() Workload {
 	return w
 }
 
-// prepare lays the blocks at equal distances. The gap before each is too small by one port, or, of
-// aligned runs, begins at an odd port and is just as long as the run; where distances are small it
-// is as large as one port of block leaves it. All other ports are taken.
 func (h hunt) prepare(new func() Core, random *rand.Rand) func(n int) {
 	core := h.layout().fill(new(), random).(Finder)
 	within := pool.AllPorts
@@ -90,6 +87,9 @@ func (h hunt) variants() int {
 // gapPorts is the gap where the run fits.
 const gapPorts = 300
 
+// layout lays the blocks at equal distances. The gap before each is too small by one port, or, of
+// aligned runs, begins at an odd port and is just as long as the run; where distances are small it
+// is as large as one port of block leaves it. All other ports are taken.
 func (h hunt) layout() layout {
 	first, ok := map[string]int{"start": 1311, "middle": 32_767, "end": 58_981}[h.place] // odd: see tile
 	if !ok {
