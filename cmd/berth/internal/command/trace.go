@@ -200,7 +200,7 @@ func (inv *invocation) describeTrace(request traceRequest, counts follow.Counts,
 		File: request.file, Seconds: took.Seconds(), Looks: counts.Looks, Operations: counts.Operations(),
 		Present: counts.Present, Inserted: counts.Inserted, Deleted: counts.Deleted,
 	}, "", fmt.Sprintf("Recorded %d operations in %s: %d blocks and ports at the beginning, %d came, %d went.\nPlay them: berthbench run --trace %s",
-		counts.Operations(), took.Round(100*time.Millisecond), counts.Present, counts.Inserted, counts.Deleted, request.file))
+		counts.Operations(), took.Round(time.Millisecond), counts.Present, counts.Inserted, counts.Deleted, request.file))
 }
 
 // traceJSON is what trace prints of what it did.
