@@ -79,8 +79,8 @@ const (
 	quickSample     = 3 * time.Millisecond
 	fullJobSample   = 300 * time.Millisecond
 	quickJobSample  = 100 * time.Millisecond
-	fullOperations  = 200_000
-	quickOperations = 10_000
+	fullOperations  = 1_000_000
+	quickOperations = 50_000
 )
 
 // plan returns what the flags ask for, without the directory.
