@@ -95,28 +95,26 @@ func (b *bitmap) firstSet(first, last uint16) (uint16, bool) {
 	return lowest(w, b.word(w), last)
 }
 
-// lastSet returns the highest bit up to last that is set.
-func (b *bitmap) lastSet(last uint16) (uint16, bool) {
+// lastWord returns the highest word up to bit last that has a bit set up to there, and those bits of
+// it; no bits if there is none.
+func (b *bitmap) lastWord(last uint16) (uint, uint64) {
 	w := uint(last) / wordBits
 	if x := b.word(w) & upTo(uint(last)); x != 0 {
-		return highest(w, x), true
+		return w, x
 	}
 	p := w / pageWords
 	words := b.summary[p%pageCount] & before(w)
 	if words == 0 {
 		earlier := b.nonEmpty & before(p)
 		if earlier == 0 {
-			return 0, false
+			return 0, 0
 		}
 		p = uint(bits.Len64(earlier)) - 1
 		words = b.summary[p%pageCount]
 	}
 	w = p*pageWords + uint(bits.Len64(words)) - 1
-	return highest(w, b.word(w)), true
+	return w, b.word(w)
 }
-
-// highest returns the highest bit of x, which is word w or a part of it.
-func highest(w uint, x uint64) uint16 { return uint16(w*wordBits + uint(bits.Len64(x)) - 1) }
 
 // lowest returns the lowest bit of x, which is word w or a part of it, unless it lies above last.
 func lowest(w uint, x uint64, last uint16) (uint16, bool) {

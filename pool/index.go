@@ -21,16 +21,20 @@ type indexPage[V any] struct {
 	owned uint64 // bit w: nobody else points to lists[w]; nothing is said in a page that is not owned
 }
 
-// at returns the block that has port. There is one.
-func (x *index[V]) at(port uint16) entry[V] {
-	first, _ := x.starts.lastSet(port)
-	return x.get(first)
+// at returns the block that has port. There is one: the last that begins at port or before it.
+func (x *index[V]) at(port uint16) *entry[V] {
+	w, starts := x.starts.lastWord(port)
+	return x.entry(w, bits.OnesCount64(starts)-1)
 }
 
 // get returns the block that begins at first. There is one.
-func (x *index[V]) get(first uint16) entry[V] {
-	w := uint(first) / wordBits
-	return x.pages[w/pageWords%pageCount].lists[w%pageWords][x.place(first)]
+func (x *index[V]) get(first uint16) *entry[V] {
+	return x.entry(uint(first)/wordBits, x.place(first))
+}
+
+// entry returns the block at a place of the list of word w.
+func (x *index[V]) entry(w uint, place int) *entry[V] {
+	return &x.pages[w/pageWords%pageCount].lists[w%pageWords][place]
 }
 
 // place returns how many blocks begin in the word of first, below it.

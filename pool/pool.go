@@ -118,8 +118,7 @@ func (p *Pool[V]) overlapping(r Range, yield func(Range, V) bool) {
 	if !found {
 		return
 	}
-	first, _ := p.index.starts.lastSet(port)
-	p.tree.AscendGreaterOrEqual(entry[V]{block: Range{first: first}}, func(e entry[V]) bool {
+	p.tree.AscendGreaterOrEqual(entry[V]{block: p.index.at(port).block}, func(e entry[V]) bool {
 		return e.block.first <= r.last && yield(e.block, e.value)
 	})
 }
