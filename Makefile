@@ -12,7 +12,7 @@ BENCH    ?= .
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check fmt vet staticcheck house test race cover fuzz cross bench bench-compare crash damage failpoints calls binds ci
+.PHONY: help build install check fmt vet staticcheck house test race cover fuzz cross bench bench-compare crash damage failpoints calls shared thief binds ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,8 +56,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 cross: ## build and vet for every supported system and processor
 	bash .ci/cross
 
-bench: ## run the benchmarks of PACKAGES that match BENCH into docs/benchmarks/
+bench: ## run the benchmarks of PACKAGES that match BENCH, and the harness, into docs/benchmarks/
 	bash .ci/bench $(COUNT) '$(BENCH)' $(PACKAGES)
+	$(GO) -C cmd/berthbench run . run --rounds $(COUNT) --output $(CURDIR)/docs/benchmarks/berthbench
 
 bench-compare: ## compare the benchmarks of the commit REF with the working tree
 	bash .ci/bench-compare $(REF) $(COUNT) '$(BENCH)' $(PACKAGES)
@@ -70,6 +71,12 @@ damage: ## open IMAGES damaged stores
 
 calls: ## compare CALLS random calls through the Windows doors with a slow model
 	BERTH_DOOR_CALLS=$(CALLS) $(GO) test -count=1 -timeout 6h -v -run 'DoorCalls$$' ./reservation/conformance
+
+shared: ## 8 processes share a store, CALLS creates by each, and their history is judged
+	BERTH_SHARED_CALLS=$(CALLS) $(GO) test -count=1 -timeout 6h -v -run Shar ./store
+
+thief: ## a thief tries the ports of held blocks for ROUNDS rounds
+	BERTH_THIEF_ROUNDS=$(ROUNDS) BERTH_HOLD_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -v -run 'Thief|Leak' ./sockets/...
 
 binds: ## 64 goroutines bind from one block of 64, ROUNDS times
 	BERTH_BIND_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -v -run SixtyFour ./sockets
