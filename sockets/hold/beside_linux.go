@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,12 +23,10 @@ import (
 
 // listenUDPBeside binds a new UDP socket beside the guards of a busy port.
 func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, laddr *net.UDPAddr, prepare control) (*net.UDPConn, error) {
-	var fresh guards
-	if wildcard := len(laddr.IP) == 0 || laddr.IP.IsUnspecified(); wildcard && network != "udp4" && b.hasIPv6() {
-		var err error
-		if fresh, err = b.openFresh(b.spans, caller); err != nil {
-			return nil, err
-		}
+	ip, only := b.target(network, laddr.IP)
+	fresh, spans, err := b.prepare(p, ip, only, uint16(laddr.Port), caller)
+	if err != nil {
+		return nil, err
 	}
 	socket, shares := -1, 0
 	conn, err := listenPacket(ctx, func(network, address string, c syscall.RawConn) error {
@@ -51,7 +50,7 @@ func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, la
 		return err
 	}, network, laddr)
 	if err == nil {
-		err = p.putBehind(fresh, uint16(laddr.Port), b.spans)
+		err = p.putBehind(fresh, uint16(laddr.Port), spans)
 	} else {
 		fresh.close()
 		socket = -1 // package net has closed it
@@ -62,7 +61,70 @@ func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, la
 		}
 		return nil, err
 	}
+	if shares != 0 {
+		b.stepAside(p, ip, only)
+	}
 	return conn, nil
+}
+
+// target returns the address that package net binds for a network and an IP address, and whether that
+// is for IPv6 alone.
+func (b *Block) target(network string, literal net.IP) (ip netip.Addr, only bool) {
+	ip, _ = netip.AddrFromSlice(literal)
+	ip = ip.Unmap()
+	family := network[len(network)-1]
+	switch wildcard := !ip.IsValid() || ip.IsUnspecified(); {
+	case wildcard && (family == '4' || family != '6' && !b.hasIPv6()):
+		return netip.IPv4Unspecified(), false
+	case wildcard:
+		return netip.IPv6Unspecified(), family == '6'
+	}
+	return ip, family == '6'
+}
+
+// stepAside closes the guards that are bound to the same wildcard as a UDP socket that goes on sharing
+// its port: the system spreads datagrams over all that ever shared it there. It refuses other users
+// still, and the application asked for company of its own.
+func (b *Block) stepAside(p *port, ip netip.Addr, only bool) {
+	switch {
+	case b.protocol != pool.UDP || !ip.IsUnspecified() || len(p.missing) > 0:
+	case b.coversAll(ip, only):
+		p.guards.close()
+		p.guards, p.missing = nil, b.spans
+	case ip.Is4():
+		_ = unix.Close(p.guards[1])
+		p.guards, p.missing = p.guards[:1:1], split[1:]
+	default:
+		_ = unix.Close(p.guards[0])
+		p.guards, p.missing = p.guards[1:], split[:1]
+	}
+}
+
+// takeBack guards a returned port again beside the sockets that are about to be closed. A busy port is
+// looked at later, and so is one that another program's socket has as well.
+func (b *Block) takeBack(p *port, number uint16) {
+	if b.handover == WithGap || p.busy || b.guardMissingBeside(p, number) != nil {
+		b.lookLater(number, firstLook)
+	}
+}
+
+// guardMissingBeside binds the guards that a port lacks beside sockets that share it.
+func (b *Block) guardMissingBeside(p *port, number uint16) error {
+	fresh, err := b.openFresh(p.missing, caller)
+	if err != nil {
+		return err
+	}
+	for i, descriptor := range fresh {
+		if err = bindGuard(descriptor, p.missing[i], number); err != nil {
+			break
+		}
+	}
+	if err = errors.Join(err, fresh.set(unix.SO_REUSEPORT, 0)); err != nil {
+		fresh.close()
+		return err
+	}
+	p.complete(fresh)
+	return nil
 }
 
 // set sets a socket option of all of them.
@@ -126,12 +188,13 @@ func (p *port) putBehind(fresh guards, number uint16, spans []span) error {
 			return fmt.Errorf("guard the port behind the socket: %w", err)
 		}
 	}
-	replaced := p.guards
 	if len(spans) == 1 && spans[0] == onlyIPv6 {
-		replaced, fresh = p.guards[:1], append(fresh, p.guards[1:]...)
+		_ = unix.Close(p.guards[0])
+		p.guards = append(fresh, p.guards[1:]...)
+		return nil
 	}
-	replaced.close()
-	p.guards = fresh
+	p.guards.close()
+	p.guards, p.missing = fresh, nil
 	return nil
 }
 
@@ -180,11 +243,11 @@ func (b *Block) bind(socket int, address netip.AddrPort) error {
 	if err != nil {
 		return b.refuse(number, withCondition(err))
 	}
-	p, err := b.claimShared(number)
+	p, err := b.claim(context.Background(), number)
 	if err != nil {
 		return err
 	}
-	defer func() { b.finish(p, err == nil) }()
+	defer b.finish(p, 0)
 	defer p.takeHome()
 	if err = p.lend(owner); err != nil {
 		return b.refuse(number, withCondition(err))
@@ -198,28 +261,19 @@ func (b *Block) bind(socket int, address netip.AddrPort) error {
 	return nil
 }
 
-// claimShared makes a port busy, whoever has it, as soon as it is idle.
-func (b *Block) claimShared(number uint16) (*port, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for !b.closed && b.at(number).busy {
-		b.idle.Wait()
-	}
-	if b.closed {
-		return nil, b.refuse(number, reservation.ErrClosed)
-	}
-	p := b.at(number)
-	p.busy = true
-	return p, nil
-}
-
 // bindBeside binds a socket beside the guards of a busy port.
 func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner int) error {
 	sockaddr, err := sockaddrOf(address)
 	if err != nil {
 		return err
 	}
-	behind, spans, err := b.prepare(p, socket, address, owner)
+	only := 0
+	if address.Addr().Is6() {
+		if only, err = unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY); err != nil {
+			return err
+		}
+	}
+	behind, spans, err := b.prepare(p, address.Addr(), only != 0, address.Port(), owner)
 	if err != nil {
 		return err
 	}
@@ -235,7 +289,13 @@ func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner in
 		return errors.Join(err, p.unshare(socket, shares))
 	}
 	err = p.putBehind(behind, address.Port(), spans)
-	return errors.Join(err, p.unshare(socket, shares))
+	err = errors.Join(err, p.unshare(socket, shares))
+	if shares != 0 {
+		if b.stepAside(p, address.Addr(), only != 0); len(p.missing) > 0 {
+			b.lookLater(address.Port(), firstLook) // nobody says when the socket is closed
+		}
+	}
+	return err
 }
 
 // prepare makes the guards of a busy port fit for a socket that is about to be bound beside them,
@@ -246,25 +306,17 @@ func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner in
 //
 // An IPv6 socket for UDP shares datagrams with earlier guards of its family, so fresh ones go behind
 // it. An IPv4 socket is before them by itself, and TCP guards do not listen.
-func (b *Block) prepare(p *port, socket int, address netip.AddrPort, owner int) (guards, []span, error) {
+func (b *Block) prepare(p *port, ip netip.Addr, only bool, number uint16, owner int) (guards, []span, error) {
 	if !b.hasIPv6() {
 		return nil, nil, nil
 	}
-	only := 0
-	ip := address.Addr()
-	if ip.Is6() {
-		var err error
-		if only, err = unix.GetsockoptInt(socket, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY); err != nil {
-			return nil, nil, err
-		}
-	}
 	spans := split[:1]
-	if b.coversAll(ip, only != 0) {
+	if b.coversAll(ip, only) {
 		spans = b.spans
-	} else if err := b.splitGuards(p, address.Port(), owner); err != nil {
+	} else if err := b.splitGuards(p, number, owner); err != nil {
 		return nil, nil, err
 	}
-	if b.protocol == pool.TCP || ip.Is4() {
+	if b.protocol == pool.TCP || ip.Is4() || len(p.missing) > 0 && !slices.Equal(p.missing, split[1:]) {
 		return nil, nil, nil
 	}
 	behind, err := b.openFresh(spans, owner)
@@ -273,7 +325,7 @@ func (b *Block) prepare(p *port, socket int, address netip.AddrPort, owner int) 
 
 // splitGuards replaces one guard for both families by one for each.
 func (b *Block) splitGuards(p *port, number uint16, owner int) error {
-	if len(p.guards) == len(split) {
+	if len(p.guards) == len(split) || len(p.missing) > 0 {
 		return nil
 	}
 	fresh, err := b.openFresh(split, owner)
@@ -359,21 +411,10 @@ func sockaddrOf(address netip.AddrPort) (unix.Sockaddr, error) {
 
 // openStream opens a TCP socket as package net does for a listener, and says what to bind it to.
 func (b *Block) openStream(network string, laddr *net.TCPAddr) (*os.File, netip.AddrPort, error) {
-	ip, _ := netip.AddrFromSlice(laddr.IP)
-	ip = ip.Unmap()
-	family, only := unix.AF_INET6, network == "tcp6"
-	switch wildcard := !ip.IsValid() || ip.IsUnspecified(); {
-	case network == "tcp4" || wildcard && !only && !b.hasIPv6():
-		family = unix.AF_INET
-		if wildcard {
-			ip = netip.IPv4Unspecified()
-		}
-	case wildcard:
-		ip = netip.IPv6Unspecified()
-	case ip.Is4():
-		family = unix.AF_INET
-	default:
-		ip = ip.WithZone(laddr.Zone)
+	ip, only := b.target(network, laddr.IP)
+	family := unix.AF_INET
+	if ip.Is6() {
+		family, ip = unix.AF_INET6, ip.WithZone(laddr.Zone)
 	}
 	descriptor, err := openSocket(family, pool.TCP)
 	if err != nil {

@@ -260,10 +260,77 @@ func TestForeignSocketsShareAPortAsTheSystemAllows(t *testing.T) {
 				require.ErrorIs(t, err, syscall.EADDRINUSE, b)
 			}
 			require.NoError(t, bind("4", "127.0.0.3"))
-			_, err := open(block, protocol.String(), "127.0.0.4", port)
+			_, err := open(block, protocol.String(), "127.0.0.3", port)
 			require.ErrorIs(t, err, reservation.ErrInUse)
+			own, err := open(block, protocol.String(), "127.0.0.4", port)
+			require.NoError(t, err)
+			require.NoError(t, block.Return(port))
+			require.NoError(t, own.Close())
 		})
 	}
+}
+
+// Servers open a socket for each processor, at one address, and have the system spread datagrams.
+func TestSocketsThatShareGetEveryDatagram(t *testing.T) {
+	for _, b := range bindings {
+		t.Run(b.String(), func(t *testing.T) {
+			block := holdBlock(t, hold.New(), pool.UDP, 1)
+			port := block.Range().First()
+			for range 2 {
+				var conns []*net.UDPConn
+				for range 2 {
+					conn, err := block.ListenUDP(t.Context(), "udp"+b.family, &net.UDPAddr{IP: net.ParseIP(b.ip), Port: int(port)}, shareAddress)
+					require.NoError(t, err)
+					conns = append(conns, conn)
+				}
+				for _, ip := range b.reached {
+					requireSpread(t, conns, ip, port)
+				}
+				for _, conn := range conns {
+					require.NoError(t, block.Return(port))
+					for _, ip := range []string{"127.0.0.1", "::1"} {
+						require.ErrorIs(t, bindPlain(pool.UDP, ip, port), syscall.EADDRINUSE, "while a socket is closed")
+					}
+					require.NoError(t, conn.Close())
+				}
+				for _, ip := range []string{"127.0.0.1", "127.9.9.9", "::1", "::"} {
+					require.ErrorIs(t, bindPlain(pool.UDP, ip, port), syscall.EADDRINUSE, "after")
+				}
+			}
+		})
+	}
+}
+
+func shareAddress(_, _ string, c syscall.RawConn) error {
+	var err error
+	return firstError(c.Control(func(descriptor uintptr) {
+		err = unix.SetsockoptInt(int(descriptor), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	}), err)
+}
+
+// requireSpread counts what arrives at all sockets together.
+func requireSpread(t *testing.T, conns []*net.UDPConn, ip string, port uint16) {
+	t.Helper()
+	const datagrams = 200
+	for range datagrams {
+		sender, err := net.Dial("udp", net.JoinHostPort(ip, fmt.Sprint(port)))
+		require.NoError(t, err)
+		_, err = sender.Write([]byte("x"))
+		require.NoError(t, err)
+		require.NoError(t, sender.Close())
+	}
+	arrived := 0
+	for _, conn := range conns { // loopback delivers before Write returns
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
+		for {
+			if _, _, err := conn.ReadFromUDP(make([]byte, 1)); err != nil {
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				break
+			}
+			arrived++
+		}
+	}
+	require.Equal(t, datagrams, arrived, "to %s", ip)
 }
 
 func TestBothWildcardsOfOneServer(t *testing.T) {
@@ -336,13 +403,7 @@ func TestOptionsOfTheCallerStay(t *testing.T) {
 		for _, ip := range []string{"127.0.0.1", "::"} {
 			block := holdBlock(t, hold.New(), protocol, 1)
 			port := int(block.Range().First())
-			control := func(_, _ string, c syscall.RawConn) error {
-				var err error
-				return firstError(c.Control(func(descriptor uintptr) {
-					err = unix.SetsockoptInt(int(descriptor), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-				}), err)
-			}
-			for _, prepare := range []func(string, string, syscall.RawConn) error{nil, control} {
+			for _, prepare := range []func(string, string, syscall.RawConn) error{nil, shareAddress} {
 				var socket interface {
 					io.Closer
 					syscall.Conn

@@ -29,3 +29,6 @@ func (b *Block) bind(_ int, address netip.AddrPort) error {
 }
 
 func (b *Block) listen(int, int) error { return b.refuse(b.ports.First(), unsupported()) }
+
+// takeBack has a returned port guarded again as soon as its sockets are closed.
+func (b *Block) takeBack(_ *port, number uint16) { b.lookLater(number, firstLook) }

@@ -31,9 +31,10 @@ var _ reservation.KeptBlock = (*Block)(nil)
 // A port is what a block knows of one of its ports. Whoever finds it idle and makes it busy uses its
 // guards without the block's lock.
 type port struct {
-	guards guards
-	busy   bool // somebody hands it over at this moment
-	out    bool // a socket has it
+	guards  guards
+	missing []span // what the guards do not cover at this moment
+	busy    bool   // somebody hands it over at this moment
+	out     int    // how many sockets of ListenUDP and ListenTCP have it
 }
 
 // A span is the addresses that one guard covers.
@@ -61,13 +62,14 @@ func (b *Block) Handover() Handover { return b.handover }
 // ListenUDP hands the port of laddr over to a new UDP socket, bound to that address. The network is
 // "udp", "udp4" or "udp6"; a nil or empty IP is the wildcard, as for [net.ListenUDP]. If control is
 // not nil it is called with the socket before it is bound, as [net.ListenConfig.Control] is; what it
-// sets on the socket stays set. It must not call this block for the same port.
+// sets on the socket stays set. A call for the same port from there waits until ctx is done.
 //
-// Call [Block.Return] before the socket is closed.
+// A port may be handed out to several sockets: the rules of the system decide whether they can share
+// it, as they do for a bind without a hold. Call [Block.Return] before each of them is closed.
 //
 // Errors are [*reservation.Error] values that wrap [reservation.ErrInvalid] for another protocol, a
 // port outside of the block or an address that is not of the network's family or not of this
-// computer, [reservation.ErrInUse] for a port that is handed out, [reservation.ErrClosed] for a
+// computer, [reservation.ErrInUse] if a socket that has the port is in the way, [reservation.ErrClosed] for a
 // closed block, [reservation.ErrLimit], [reservation.ErrUnsupported] for a family that this computer
 // lacks, or the error of ctx or control. The port is still held after an error.
 func (b *Block) ListenUDP(ctx context.Context, network string, laddr *net.UDPAddr, control func(network, address string, c syscall.RawConn) error) (*net.UDPConn, error) {
@@ -92,8 +94,8 @@ func (b *Block) ListenTCP(ctx context.Context, network string, laddr *net.TCPAdd
 	return b.listenTCP(ctx, network, laddr, control)
 }
 
-// Return gives a port back to the hold. It is called before the socket that was bound from the block
-// is closed: then there is no moment in which somebody else could take the port. Where the handover
+// Return gives a port back to the hold. It is called before a socket that was bound from the block
+// is closed, once for each: then there is no moment in which somebody else could take the port. Where the handover
 // is [WithGap] the hold takes the port as soon as it notices that the socket is closed.
 //
 // A port that is not handed out, one that is not of this block, and any port of a closed block are
@@ -104,9 +106,12 @@ func (b *Block) Return(port uint16) error {
 	if b.closed || !b.ports.Contains(port) {
 		return nil
 	}
-	if p := b.at(port); p.out {
-		p.out = false
-		b.takeBack(port)
+	p := b.at(port)
+	if p.out == 0 {
+		return nil
+	}
+	if p.out--; p.out == 0 && len(p.missing) > 0 {
+		b.takeBack(p, port)
 	}
 	return nil
 }
@@ -115,9 +120,8 @@ func (b *Block) Return(port uint16) error {
 // a program that this one supervises. The socket is a descriptor of this process, which stays the
 // caller's. The address is of the socket's family; its zone is the name or the number of an interface.
 //
-// It may be called again for a port that is handed out: the rules of the system decide whether two
-// sockets can have the port, as they do for a bind without a hold. Return need not be called: the
-// port falls back to the hold when its sockets are closed.
+// It may be called again for a port that is handed out, as [Block.ListenUDP] may. Return is not called
+// for it: the port falls back to the hold when its sockets are closed.
 //
 // Errors are those of [Block.ListenUDP], and ErrInvalid for a descriptor that is not open, not a
 // socket, or one of another protocol or family, or bound. The system's own error, if there is one, is

@@ -18,28 +18,39 @@ const (
 	lastLook  = time.Second
 )
 
-// claim makes a port busy that no socket has.
-func (b *Block) claim(number uint16) (*port, error) {
+// claim makes a port busy as soon as it is idle.
+func (b *Block) claim(ctx context.Context, number uint16) (*port, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	p := b.at(number)
+	if p.busy {
+		stop := context.AfterFunc(ctx, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.idle.Broadcast()
+		})
+		defer stop()
+		for p.busy && !b.closed && ctx.Err() == nil {
+			b.idle.Wait()
+		}
+	}
 	if b.closed {
 		return nil, b.refuse(number, reservation.ErrClosed)
 	}
-	p := b.at(number)
-	if p.busy || p.out {
-		return nil, b.refuse(number, fmt.Errorf("%w: the port is handed out to another socket of this block", reservation.ErrInUse))
+	if p.busy {
+		return nil, b.refuse(number, fmt.Errorf("wait for another handover of the port: %w", ctx.Err()))
 	}
 	p.busy = true
 	return p, nil
 }
 
-// finish makes a busy port idle again. If the block was closed meanwhile nobody else lets go of the
-// port.
-func (b *Block) finish(p *port, out bool) {
+// finish makes a busy port idle again, which so many sockets more have now. If the block was closed
+// meanwhile nobody else lets go of the port.
+func (b *Block) finish(p *port, sockets int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p.busy = false
-	p.out = p.out || out
+	p.out += sockets
 	if b.closed {
 		p.guards.close()
 		p.guards = nil
@@ -49,12 +60,13 @@ func (b *Block) finish(p *port, out bool) {
 
 // listenUDP hands a port over to a new UDP socket.
 func (b *Block) listenUDP(ctx context.Context, network string, laddr *net.UDPAddr, prepare control) (*net.UDPConn, error) {
-	p, err := b.claim(uint16(laddr.Port))
+	p, err := b.claim(ctx, uint16(laddr.Port))
 	if err != nil {
 		return nil, err
 	}
+	sockets := 0
+	defer func() { b.finish(p, sockets) }()
 	var conn *net.UDPConn
-	defer func() { b.finish(p, conn != nil) }()
 	if b.handover == Gapless {
 		conn, err = b.listenUDPBeside(ctx, p, network, laddr, prepare)
 	} else {
@@ -67,17 +79,19 @@ func (b *Block) listenUDP(ctx context.Context, network string, laddr *net.UDPAdd
 	if err != nil {
 		return nil, b.refuse(uint16(laddr.Port), withCondition(err))
 	}
+	sockets = 1
 	return conn, nil
 }
 
 // listenTCP hands a port over to a new TCP socket that listens.
 func (b *Block) listenTCP(ctx context.Context, network string, laddr *net.TCPAddr, prepare control) (*net.TCPListener, error) {
-	p, err := b.claim(uint16(laddr.Port))
+	p, err := b.claim(ctx, uint16(laddr.Port))
 	if err != nil {
 		return nil, err
 	}
+	sockets := 0
+	defer func() { b.finish(p, sockets) }()
 	var listener *net.TCPListener
-	defer func() { b.finish(p, listener != nil) }()
 	if b.handover == Gapless {
 		listener, err = b.listenTCPBeside(p, network, laddr, prepare)
 	} else {
@@ -94,6 +108,7 @@ func (b *Block) listenTCP(ctx context.Context, network string, laddr *net.TCPAdd
 	if err != nil {
 		return nil, b.refuse(uint16(laddr.Port), withCondition(err))
 	}
+	sockets = 1
 	return listener, nil
 }
 
@@ -110,38 +125,43 @@ func listenPacket(ctx context.Context, prepare control, network string, laddr *n
 // again, or as soon as whoever was faster lets go of it.
 func (b *Block) bindInstead(p *port, number uint16, bind func() error) error {
 	p.guards.close()
-	p.guards = nil
+	p.guards, p.missing = nil, b.spans
 	err := bind()
-	if err == nil {
-		return nil
-	}
-	var again error
-	if p.guards, again = openGuards(nil, b.protocol, b.spans, number); again != nil {
+	if err != nil && b.guardMissing(p, number) != nil {
 		b.lookLater(number, firstLook)
 	}
 	return err
 }
 
-// takeBack has a returned port guarded again. It is called with the block's lock held.
-func (b *Block) takeBack(number uint16) {
-	if b.handover == WithGap {
-		b.lookLater(number, firstLook)
+// guardMissing binds the guards that a port lacks, if nobody has it.
+func (b *Block) guardMissing(p *port, number uint16) error {
+	fresh, err := openGuards(nil, b.protocol, p.missing, number)
+	if err == nil {
+		p.complete(fresh)
 	}
+	return err
 }
 
-// lookLater guards a port again that has no guards, as soon as it is free.
+// complete adds the guards that a port lacks: that for IPv6 comes first.
+func (p *port) complete(fresh guards) {
+	if p.missing[0] == onlyIPv4 {
+		fresh = append(p.guards, fresh...)
+	} else {
+		fresh = append(fresh, p.guards...)
+	}
+	p.guards, p.missing = fresh, nil
+}
+
+// lookLater guards a port again that lacks guards, as soon as it is free.
 func (b *Block) lookLater(number uint16, pause time.Duration) {
 	time.AfterFunc(pause, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		p := b.at(number)
-		if b.closed || len(p.guards) > 0 {
+		if b.closed || len(p.missing) == 0 {
 			return
 		}
-		if !p.busy {
-			p.guards, _ = openGuards(nil, b.protocol, b.spans, number)
-		}
-		if len(p.guards) == 0 {
+		if p.busy || b.guardMissing(p, number) != nil {
 			b.lookLater(number, min(2*pause, lastLook))
 		}
 	})

@@ -40,4 +40,4 @@ func (b *Block) bind(_ int, address netip.AddrPort) error {
 
 func (b *Block) listen(int, int) error { return b.refuse(b.ports.First(), unsupported()) }
 
-func (b *Block) takeBack(uint16) {}
+func (b *Block) takeBack(*port, uint16) {}

@@ -58,10 +58,14 @@ func freePort(tb testing.TB, protocol reservation.Protocol) uint16 {
 
 // open binds a socket from the block, listening if it is TCP.
 func open(block *hold.Block, network, ip string, port uint16) (io.Closer, error) {
+	return openIn(context.Background(), block, network, ip, port)
+}
+
+func openIn(ctx context.Context, block *hold.Block, network, ip string, port uint16) (io.Closer, error) {
 	if block.Protocol() == pool.UDP {
-		return block.ListenUDP(context.Background(), network, &net.UDPAddr{IP: net.ParseIP(ip), Port: int(port)}, nil)
+		return block.ListenUDP(ctx, network, &net.UDPAddr{IP: net.ParseIP(ip), Port: int(port)}, nil)
 	}
-	return block.ListenTCP(context.Background(), network, &net.TCPAddr{IP: net.ParseIP(ip), Port: int(port)}, nil)
+	return block.ListenTCP(ctx, network, &net.TCPAddr{IP: net.ParseIP(ip), Port: int(port)}, nil)
 }
 
 // bindPlain binds as any program does.
@@ -182,7 +186,7 @@ func TestListenRefusesImpossibleArguments(t *testing.T) {
 	require.ErrorIs(t, bindPlain(pool.TCP, "127.0.0.1", tcp.Range().First()), syscall.EADDRINUSE, "the port is held after an error")
 }
 
-func TestAPortIsHandedOutOnce(t *testing.T) {
+func TestReturnedPortIsHeldAgain(t *testing.T) {
 	forEachKeeper(t, func(t *testing.T, keeper *hold.Keeper, protocol reservation.Protocol) {
 		block := holdBlock(t, keeper, protocol, 2)
 		port, network := block.Range().First(), protocol.String()
@@ -232,8 +236,10 @@ func TestControlSeesTheSocketBeforeItIsBound(t *testing.T) {
 		listen := func(answer error) (io.Closer, error) {
 			control := func(network, address string, c syscall.RawConn) error {
 				seen = append(seen, network+" "+address)
-				_, err := open(block, protocol.String(), "127.0.0.1", port)
-				require.ErrorIs(t, err, reservation.ErrInUse, "the port is being handed over")
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				_, err := openIn(ctx, block, protocol.String(), "127.0.0.1", port)
+				require.ErrorIs(t, err, context.Canceled, "the port is being handed over")
 				return answer
 			}
 			if protocol == pool.UDP {
@@ -250,6 +256,37 @@ func TestControlSeesTheSocketBeforeItIsBound(t *testing.T) {
 		want := fmt.Sprintf("%v4 127.0.0.1:%d", protocol, port)
 		require.Equal(t, []string{want, want}, seen)
 	})
+}
+
+// Who waits for a port that another goroutine hands over gives up with its context, not before.
+func TestHandoverWaitsForAnother(t *testing.T) {
+	block := holdBlock(t, hold.New(), pool.UDP, 1)
+	port := int(block.Range().First())
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		conn, err := block.ListenUDP(t.Context(), "udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, func(string, string, syscall.RawConn) error {
+			close(entered)
+			<-leave
+			return errors.New("not this time")
+		})
+		require.Nil(t, conn)
+		require.Error(t, err)
+	})
+	<-entered
+	ctx, cancel := context.WithCancel(t.Context())
+	waiting.Go(func() {
+		_, err := openIn(ctx, block, "udp4", "127.0.0.1", uint16(port))
+		require.ErrorIs(t, err, context.Canceled)
+		close(leave)
+	})
+	waiting.Go(func() {
+		conn, err := open(block, "udp4", "127.0.0.1", uint16(port))
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+	})
+	cancel()
+	waiting.Wait()
 }
 
 // A block that is closed while its ports are being handed over keeps nothing.

@@ -1,6 +1,7 @@
 package hold
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -67,11 +68,11 @@ func (b *Block) listen(socket int, backlog int) error {
 	if !b.ports.Contains(number) {
 		return wrong(b.ports.First(), fmt.Errorf("%w: the socket is bound to %v, which is not of tcp %v", reservation.ErrInvalid, address, b.ports))
 	}
-	p, err := b.claimShared(number)
+	p, err := b.claim(context.Background(), number)
 	if err != nil {
 		return err
 	}
-	defer func() { b.finish(p, err == nil) }()
+	defer b.finish(p, 0)
 	defer p.takeHome()
 	if err = p.lend(owner); err == nil {
 		err = b.listenBeside(p, socket, backlog, owner)
@@ -137,7 +138,7 @@ func (b *Block) listenAlone(p *port, socket, backlog int, address netip.AddrPort
 		return err
 	}
 	p.guards.close()
-	p.guards = nil
+	p.guards, p.missing = nil, b.spans
 	alone := unix.Listen(socket, backlog)
 	if alone == nil {
 		err = unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, before.address)
