@@ -142,10 +142,10 @@ func (s *realSocket) networkLocked(protocol string) string {
 
 // controlLocked returns what prepares the system's socket for its bind.
 func (s *realSocket) controlLocked() func(network, address string, c syscall.RawConn) error {
-	options, tag := s.options, s.tag
+	options, tag, held := s.options, s.tag, s.held != nil
 	return func(_, _ string, c syscall.RawConn) error {
 		var failed error
-		err := c.Control(func(fd uintptr) { failed = setSystemOptions(fd, options) })
+		err := c.Control(func(fd uintptr) { failed = setSystemOptions(fd, options, held) })
 		if err := errors.Join(err, failed); err != nil || tag == nil {
 			return err
 		}

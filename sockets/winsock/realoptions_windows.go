@@ -7,7 +7,7 @@ import (
 )
 
 // setSystemOptions prepares a socket of the system for its bind.
-func setSystemOptions(fd uintptr, options reservation.SocketOptions) error {
+func setSystemOptions(fd uintptr, options reservation.SocketOptions, _ bool) error {
 	if options.ReuseAddress {
 		return syscall.SetsockoptInt(syscall.Handle(fd), SOL_SOCKET, SO_REUSEADDR, 1)
 	}
