@@ -83,7 +83,7 @@ func TestNetshAndTrouble(t *testing.T) {
 	block := freePorts(t, 1)
 	line := "int ipv4 add ex udp " + block.String() + " 1"
 	require.Equal(t, netshOK, runNetsh(t, line).stdout)
-	holder, err := store.Open(t.Context(), path, nil)
+	holder, err := store.Open(t.Context(), path, &store.Options{Exclusive: true})
 	require.NoError(t, err)
 	require.Contains(t, runNetsh(t, "int ipv4 show ex udp").stdout, block.String(), "looking needs no lock")
 	busy := runNetsh(t, "int ipv4 del ex udp "+block.String()+" 1")

@@ -121,12 +121,12 @@ func TestLostOutputIsAFailure(t *testing.T) {
 	}
 }
 
-// While another program holds the store, looking goes on, and changing says who is in the way.
+// While another program keeps the store for itself, looking goes on, and changing says who is in the way.
 func TestBusyStore(t *testing.T) {
 	path := newHome(t)
 	block := freePorts(t, 10)
 	require.Zero(t, run(t, "reserve", "udp", block.String()).code)
-	holder, err := store.Open(t.Context(), path, nil)
+	holder, err := store.Open(t.Context(), path, &store.Options{Exclusive: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, holder.Close()) }()
 
