@@ -28,6 +28,7 @@ func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, la
 	if err != nil {
 		return nil, err
 	}
+	at := b.placeOf(ip, only)
 	socket, shares := -1, 0
 	conn, err := listenPacket(ctx, func(network, address string, c syscall.RawConn) error {
 		if prepare != nil {
@@ -42,7 +43,7 @@ func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, la
 				shares, err = unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT)
 			}
 			if err == nil {
-				err = p.share(socket)
+				err = p.share(socket, at)
 			}
 		}); controlErr != nil {
 			return controlErr
@@ -55,7 +56,7 @@ func (b *Block) listenUDPBeside(ctx context.Context, p *port, network string, la
 		fresh.close()
 		socket = -1 // package net has closed it
 	}
-	if err = errors.Join(err, p.unshare(socket, shares)); err != nil {
+	if err = errors.Join(err, p.unshare(socket, shares, at)); err != nil {
 		if conn != nil {
 			_ = conn.Close()
 		}
@@ -137,22 +138,55 @@ func (g guards) set(option, value int) error {
 	return nil
 }
 
-// share lets a socket beside the guards.
-func (p *port) share(socket int) error {
+// share lets a socket beside the guards of the addresses that it will have.
+func (p *port) share(socket int, at place) error {
 	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
 		return err
 	}
-	return p.guards.set(unix.SO_REUSEPORT, 1)
+	return p.guardsAt(at).set(unix.SO_REUSEPORT, 1)
 }
 
 // unshare ends what share began, first at the guards: they cover more. The socket, if it is not -1,
 // has again what it had.
-func (p *port) unshare(socket, shares int) error {
-	err := p.guards.set(unix.SO_REUSEPORT, 0)
+func (p *port) unshare(socket, shares int, at place) error {
+	err := p.guardsAt(at).set(unix.SO_REUSEPORT, 0)
 	if socket < 0 || shares != 0 {
 		return err
 	}
 	return errors.Join(err, unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 0))
+}
+
+// A place is where a socket is bound: one family, or everywhere.
+type place uint8
+
+const (
+	everywhere place = iota
+	inIPv6
+	inIPv4
+)
+
+// placeOf returns the place of an address, of IPv6 alone or not.
+func (b *Block) placeOf(ip netip.Addr, only bool) place {
+	switch {
+	case b.coversAll(ip, only):
+		return everywhere
+	case ip.Unmap().Is4():
+		return inIPv4
+	}
+	return inIPv6
+}
+
+// guardsAt returns the guards that would refuse a socket.
+func (p *port) guardsAt(at place) guards {
+	if len(p.guards) == len(split) {
+		switch at {
+		case inIPv6:
+			return p.guards[:1]
+		case inIPv4:
+			return p.guards[1:]
+		}
+	}
+	return p.guards
 }
 
 // caller is the owner of the sockets that this process opens.
@@ -277,19 +311,20 @@ func (b *Block) bindBeside(p *port, socket int, address netip.AddrPort, owner in
 	if err != nil {
 		return err
 	}
+	at := b.placeOf(address.Addr(), only != 0)
 	shares, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT)
 	if err == nil {
-		err = p.share(socket)
+		err = p.share(socket, at)
 	}
 	if err == nil {
 		err = unix.Bind(socket, sockaddr)
 	}
 	if err != nil {
 		behind.close()
-		return errors.Join(err, p.unshare(socket, shares))
+		return errors.Join(err, p.unshare(socket, shares, at))
 	}
 	err = p.putBehind(behind, address.Port(), spans)
-	err = errors.Join(err, p.unshare(socket, shares))
+	err = errors.Join(err, p.unshare(socket, shares, at))
 	if shares != 0 {
 		if b.stepAside(p, address.Addr(), only != 0); len(p.missing) > 0 {
 			b.lookLater(address.Port(), firstLook) // nobody says when the socket is closed

@@ -97,10 +97,11 @@ func (b *Block) listenBeside(p *port, socket, backlog, owner int) error {
 	if err != nil {
 		return err
 	}
-	if err = p.share(socket); err == nil {
+	at := b.placeOf(address.Addr(), only)
+	if err = p.share(socket, at); err == nil {
 		err = unix.Listen(socket, backlog)
 	}
-	err = errors.Join(err, p.unshare(socket, shares))
+	err = errors.Join(err, p.unshare(socket, shares, at))
 	b.forget(p, address, owner)
 	return err
 }
@@ -153,7 +154,7 @@ func (b *Block) listenAlone(p *port, socket, backlog int, address netip.AddrPort
 		alone = unix.Listen(socket, backlog)
 	}
 	decoy.bind()
-	return errors.Join(alone, err, p.unshare(socket, before.port))
+	return errors.Join(alone, err, p.unshare(socket, before.port, everywhere))
 }
 
 // reuse is what a socket has as SO_REUSEADDR and SO_REUSEPORT.
