@@ -56,8 +56,9 @@ func runSupervised(program *Program) (Status, error) {
 	}
 	defer unix.Close(s.process)
 	defer s.launcher.close()
-	forwarding := forwardSignals(s.signal)
-	defer forwarding.stop()
+	signals := catchSignals()
+	defer signals.stop()
+	signals.to(s.signal)
 
 	err = s.execute()
 	switch {

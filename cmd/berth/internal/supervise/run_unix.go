@@ -40,14 +40,15 @@ func (p *Program) descriptors() []uintptr {
 
 // runPlain runs a program to whom the ports are let go.
 func runPlain(program *Program) (Status, error) {
+	signals := catchSignals()
+	defer signals.stop()
 	process, err := os.StartProcess(program.Path, program.Arguments, &os.ProcAttr{
 		Env: listenEnvironment(program.Environment, nil), Files: program.Files[:],
 	})
 	if err != nil {
 		return Status{}, newStartError(program.Path, err)
 	}
-	forwarding := forwardSignals(func(number syscall.Signal) { _ = process.Signal(number) })
-	defer forwarding.stop()
+	signals.to(func(number syscall.Signal) { _ = process.Signal(number) })
 	state, err := process.Wait()
 	if err != nil {
 		return Status{}, err
@@ -67,6 +68,8 @@ func newStartError(path string, err error) error {
 // runPassed runs a program that gets bound sockets. Our copies are closed when it has them, so that
 // a port is held again once the program closes it.
 func runPassed(program *Program) (Status, error) {
+	signals := catchSignals()
+	defer signals.stop()
 	ours, theirs, err := newChannel()
 	if err != nil {
 		return Status{}, err
@@ -89,8 +92,7 @@ func runPassed(program *Program) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	forwarding := forwardSignals(func(number syscall.Signal) { _ = process.Signal(number) })
-	defer forwarding.stop()
+	signals.to(func(number syscall.Signal) { _ = process.Signal(number) })
 	told, _, launchErr := ours.receive()
 	state, err := process.Wait()
 	switch {

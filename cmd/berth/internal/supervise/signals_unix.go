@@ -27,22 +27,28 @@ var forwarded = map[syscall.Signal]bool{
 // A forwarding passes signals on until stop.
 type forwarding struct {
 	signals chan os.Signal
-	ended   chan struct{}
+	ended   chan struct{} // closed when no signal is passed on any more; nil before to
 }
 
-// forwardSignals passes the signals that this process gets on through send.
-//
-// The program stays in our process group, so that the terminal's job control reaches it: Ctrl-C, Ctrl-Z
-// and the like go to it without us. While we are in the terminal's foreground, such a signal is taken
-// for the terminal's and not sent once more; the system does not tell Go programs who sent it.
-func forwardSignals(send func(syscall.Signal)) *forwarding {
-	f := &forwarding{signals: make(chan os.Signal, 64), ended: make(chan struct{})}
+// catchSignals keeps the signals that are to be passed on, before there is a program to pass them to.
+func catchSignals() *forwarding {
+	f := &forwarding{signals: make(chan os.Signal, 64)}
 	for number := range forwarded {
 		// Who started us with a signal ignored, such as nohup, means the program.
 		if !signal.Ignored(number) {
 			signal.Notify(f.signals, number)
 		}
 	}
+	return f
+}
+
+// to passes the signals that have come, and those that come, on through send.
+//
+// The program stays in our process group, so that the terminal's job control reaches it: Ctrl-C, Ctrl-Z
+// and the like go to it without us. While we are in the terminal's foreground, such a signal is taken
+// for the terminal's and not sent once more; the system does not tell Go programs who sent it.
+func (f *forwarding) to(send func(syscall.Signal)) {
+	f.ended = make(chan struct{})
 	go func() {
 		defer close(f.ended)
 		for received := range f.signals {
@@ -53,14 +59,15 @@ func forwardSignals(send func(syscall.Signal)) *forwarding {
 			}
 		}
 	}()
-	return f
 }
 
 // stop ends the forwarding. Nothing is sent after it has returned.
 func (f *forwarding) stop() {
 	signal.Stop(f.signals)
 	close(f.signals)
-	<-f.ended
+	if f.ended != nil {
+		<-f.ended
+	}
 }
 
 // isForeground reports whether this process is in the foreground of its terminal.
