@@ -34,9 +34,9 @@ func newTrace(inv *invocation) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace FILE [-- COMMAND [ARGUMENT...]]",
 		Short: "Record which ports come and go on this computer, for berthbench",
-		Long: `Trace writes to FILE which blocks any program reserves and releases, and which ports it binds, until
-Ctrl-C, or for as long as COMMAND runs. "berthbench run --trace FILE" then tells which data structure
-suits that load best.
+		Long: `Trace writes to FILE which blocks any program reserves and releases, and which ports it binds,
+until Ctrl-C, or for as long as COMMAND runs. "berthbench run --trace FILE" then tells which data
+structure suits that load best.
 
 It looks ten times a second: what comes and goes between two looks is not seen, and neither are
 questions that changed nothing. A program that uses Berth can record each of its own calls instead:
