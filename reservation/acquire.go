@@ -36,13 +36,15 @@ func (e *endpoint) acquire(ctx context.Context, request Request) (*block, error)
 		return nil, err
 	}
 	for {
-		b, err := e.claim(request, search.avoid)
-		switch {
-		case err == nil:
-		case search.again(ctx, err):
+		b, err := e.claim(request, search)
+		if err != nil {
+			if request.First == 0 {
+				err = search.refuse(ctx, err)
+			}
+			if err != nil {
+				return nil, err
+			}
 			continue
-		default:
-			return nil, search.withObstacle(ctx, err)
 		}
 		// The claim keeps the host's own callers away; now for everybody else.
 		err = e.secure(ctx, b)
@@ -58,18 +60,18 @@ func (e *endpoint) acquire(ctx context.Context, request Request) (*block, error)
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		}
-		search.passOver(ctx, b, err)
+		search.passOver(ctx, portOf(err, b.rng))
 	}
 }
 
 // claim puts a block into the pool that nobody sees yet.
-func (e *endpoint) claim(request Request, avoid *pool.PortSet) (*block, error) {
+func (e *endpoint) claim(request Request, search *search) (*block, error) {
 	h := e.process.host
-	b := &block{protocol: e.protocol, kind: Runtime, label: request.Label, created: h.now().UTC(), serial: h.draw(), owner: e}
+	b := &block{protocol: e.protocol, kind: Runtime, label: request.Label, created: search.now.UTC(), serial: h.draw(), owner: e}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var err error
-	if b.rng, err = h.admitRuntimeLocked(e, request, avoid); err != nil {
+	if b.rng, err = h.admitRuntimeLocked(e, request, search); err != nil {
 		return nil, err
 	}
 	h.nameLocked(b)
@@ -165,7 +167,12 @@ func (h *Host) withHolder(ctx context.Context, b *block, err error) error {
 	if taken, ok := err.(*Error); ok {
 		err = taken.Err
 	}
-	ports := h.strangersIn(ctx, b.protocol, b.rng)
-	ports.Add(pool.RangeOf(port))
-	return &refusal{err, &Conflict{Socket: h.ownerOf(ctx, b.protocol, port), Others: ports.Len() - 1}}
+	h.mu.Lock()
+	now := h.spaces.of(b.protocol).strangers.looks
+	h.mu.Unlock()
+	var tried pool.PortSet
+	tried.Add(pool.RangeOf(port))
+	seen, _ := h.strangersIn(ctx, b.protocol, b.rng, now)
+	taken, _ := countIn(b.rng, &tried, seen)
+	return &refusal{err, &Conflict{Socket: h.ownerOf(ctx, b.protocol, port), Others: taken - 1}}
 }

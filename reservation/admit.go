@@ -55,9 +55,9 @@ func (h *Host) admitEndLocked(want *block) (*block, error) {
 	return b, nil
 }
 
-// admitRuntimeLocked decides which ports an acquire gets: Q2 to Q6, A4, A17, A20. Ports in avoid are
-// bound by other sockets of the computer.
-func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.PortSet) (Range, error) {
+// admitRuntimeLocked decides which ports an acquire gets: Q2 to Q6, A4, A17, A20. A choice passes over
+// the ports that choice says are bound by other sockets of the computer.
+func (h *Host) admitRuntimeLocked(e *endpoint, request Request, choice *search) (Range, error) {
 	space := h.spaces.of(e.protocol)
 	switch {
 	case e.closed.Load():
@@ -75,10 +75,11 @@ func (h *Host) admitRuntimeLocked(e *endpoint, request Request, avoid *pool.Port
 		}
 		return r, h.admitRangeLocked(space, r)
 	}
-	search := pool.Search{Within: request.Within, Align: request.Align, Avoid: []*pool.PortSet{avoid}}
+	search := pool.Search{Within: request.Within, Align: request.Align}
 	if !search.Within.IsValid() {
 		search.Within, search.From = space.dynamic, space.next
 	}
+	search.Avoid = choice.avoidLocked(search.Within)
 	r, found := space.blocks.FindFree(request.Count, search)
 	if !found {
 		err := fmt.Errorf("%w: no %d consecutive ports are free in %s", h.policy.AcquireExhausted, request.Count, search.Within)
@@ -134,9 +135,9 @@ func (h *Host) admitReleaseLocked(e *endpoint, b *block) error {
 	return nil
 }
 
-// admitBindLocked decides which port a bind claims: B1 to B9, A2, A3. Ports in avoid have turned out
-// to be taken by other sockets.
-func (h *Host) admitBindLocked(e *endpoint, port uint16, avoid *pool.PortSet) (uint16, error) {
+// admitBindLocked decides which port a bind claims: B1 to B9, A2, A3. A choice passes over the ports that
+// choice says are bound by other sockets of the computer.
+func (h *Host) admitBindLocked(e *endpoint, port uint16, choice *search) (uint16, error) {
 	space := h.spaces.of(e.protocol)
 	switch {
 	case e.closed.Load():
@@ -146,7 +147,7 @@ func (h *Host) admitBindLocked(e *endpoint, port uint16, avoid *pool.PortSet) (u
 	case e.block != nil && e.block.ended:
 		return 0, fmt.Errorf("%w: the reservation that the endpoint was associated with has ended", ErrNotFound)
 	case e.block != nil && port == 0:
-		free, found := space.unbound(e.block, avoid)
+		free, found := space.unbound(e.block, choice.avoidLocked(e.block.rng))
 		if !found {
 			err := fmt.Errorf("%w: all %d ports of %s are bound", h.policy.BindExhausted, e.block.rng.Count(), e.block.rng)
 			return 0, &refusal{err, space.conflictingSocket(e.block.rng)}
@@ -157,9 +158,12 @@ func (h *Host) admitBindLocked(e *endpoint, port uint16, avoid *pool.PortSet) (u
 	case e.block != nil:
 		return 0, h.refuseOutsideLocked(e, port)
 	case port == 0:
-		free, found := space.blocks.FindFree(1, pool.Search{Within: space.dynamic, From: space.next, Avoid: []*pool.PortSet{avoid}})
+		free, found := space.blocks.FindFree(1, pool.Search{
+			Within: space.dynamic, From: space.next, Avoid: choice.avoidLocked(space.dynamic),
+		})
 		if !found {
-			return 0, fmt.Errorf("%w: every port of the dynamic range %s is taken", ErrExhausted, space.dynamic)
+			err := fmt.Errorf("%w: every port of the dynamic range %s is taken", ErrExhausted, space.dynamic)
+			return 0, &refusal{err, space.conflictIn(space.dynamic)}
 		}
 		space.advance(free.First())
 		return free.First(), nil

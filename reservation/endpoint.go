@@ -88,11 +88,20 @@ func (e *endpoint) bind(ctx context.Context, port uint16, try TryBind) (uint16, 
 	if err := h.current(ctx); err != nil {
 		return 0, err
 	}
-	var avoid *pool.PortSet // ports that turned out to be taken; nil until one did
+	choice := &search{host: h, protocol: e.protocol}
+	if port == 0 {
+		choice.now = h.now()
+	}
 	for {
-		claimed, err := e.claimPort(port, avoid)
+		claimed, err := e.claimPort(port, choice)
 		if err != nil {
-			return 0, h.withStranger(ctx, e, avoid, err)
+			if port == 0 {
+				err = choice.refuse(ctx, err)
+			}
+			if err != nil {
+				return 0, err
+			}
+			continue
 		}
 		err = e.tryPort(claimed, try)
 		taken := errors.Is(err, ErrInUse)
@@ -106,19 +115,19 @@ func (e *endpoint) bind(ctx context.Context, port uint16, try TryBind) (uint16, 
 		case !taken:
 			return 0, err
 		}
-		if avoid == nil {
-			avoid = h.strangers(ctx, e)
-		}
-		avoid.Add(pool.RangeOf(claimed))
+		choice.passOver(ctx, pool.RangeOf(claimed))
 	}
 }
 
 // claimPort decides which port to try and keeps others from it.
-func (e *endpoint) claimPort(port uint16, avoid *pool.PortSet) (uint16, error) {
+func (e *endpoint) claimPort(port uint16, choice *search) (uint16, error) {
 	h := e.process.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	claimed, err := h.admitBindLocked(e, port, avoid)
+	if e.block != nil && e.block.kept != nil {
+		choice.decided = true // the keeper has the ports, so no stranger has
+	}
+	claimed, err := h.admitBindLocked(e, port, choice)
 	if err != nil {
 		return 0, err
 	}
@@ -161,35 +170,6 @@ func (e *endpoint) endBind(port uint16, keep bool) error {
 		return ErrClosed
 	}
 	return nil
-}
-
-// strangers returns the ports, among those that a bind to port 0 may choose from, that sockets of
-// others are bound to.
-func (h *Host) strangers(ctx context.Context, e *endpoint) *pool.PortSet {
-	h.mu.Lock()
-	within := h.spaces.of(e.protocol).dynamic
-	if e.block != nil {
-		within = e.block.rng
-	}
-	h.mu.Unlock()
-	return h.strangersIn(ctx, e.protocol, within)
-}
-
-// withStranger says in the refusal of a full block which socket of the computer is in the way, unless
-// the engine knew it from its own.
-func (h *Host) withStranger(ctx context.Context, e *endpoint, avoid *pool.PortSet, err error) error {
-	refused, ok := err.(*refusal)
-	if !ok || avoid == nil || h.ports == nil || refused.conflict != nil && refused.conflict.Block != nil {
-		return err
-	}
-	h.mu.Lock()
-	within := e.block.rng
-	h.mu.Unlock()
-	holders, _ := h.ports.Holders(ctx, e.protocol, within)
-	if holders = h.withoutKept(e.protocol, holders); len(holders) > 0 {
-		refused.conflict = &Conflict{Socket: &holders[0], Others: within.Count() - 1}
-	}
-	return err
 }
 
 // nameStranger adds to the error of a bind who has the port.

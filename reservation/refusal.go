@@ -76,19 +76,22 @@ func (s *portSpace) boundIn(r Range) []uint16 {
 	return ports
 }
 
-// unbound returns the lowest port of b that no endpoint has bound and that is not in avoid.
-func (s *portSpace) unbound(b *block, avoid *pool.PortSet) (port uint16, found bool) {
+// unbound returns the lowest port of b that no endpoint has bound and that is in none of avoid.
+func (s *portSpace) unbound(b *block, avoid []*pool.PortSet) (port uint16, found bool) {
+	isAvoided := func(port int) bool {
+		return slices.ContainsFunc(avoid, func(set *pool.PortSet) bool { return set != nil && set.Contains(uint16(port)) })
+	}
 	next := int(b.rng.First())
 	for run := range s.blocks.RangesInUse(b.rng) {
 		for ; next < int(run.First()); next++ {
-			if avoid == nil || !avoid.Contains(uint16(next)) {
+			if !isAvoided(next) {
 				return uint16(next), true
 			}
 		}
 		next = int(run.Last()) + 1
 	}
 	for ; next <= int(b.rng.Last()); next++ {
-		if avoid == nil || !avoid.Contains(uint16(next)) {
+		if !isAvoided(next) {
 			return uint16(next), true
 		}
 	}

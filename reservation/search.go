@@ -2,26 +2,38 @@ package reservation
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"time"
 
 	"github.com/berthkit/berth/pool"
 )
 
-// A search is the wildcard part of one acquire: which ports have turned out to be taken by others.
+// triesBeforeLook is after how many ports tried in vain a search looks at the system's sockets: to read
+// their table takes as long as so many binds or more.
+const triesBeforeLook = 4
+
+// A search is one call's choice of ports where that is left to the engine. First it passes over the
+// strangers that the host remembers. If nothing is left then, it looks at the system's sockets itself,
+// and only what it sees there can end it.
 type search struct {
 	host     *Host
 	protocol Protocol
-	within   Range         // zero for a specific block
-	avoid    *pool.PortSet // nil until it is known that somebody is in the way
-	looks    int           // at the computer's sockets
+	now      time.Time // when it began
+
+	within  Range            // where it chooses; zero until it has
+	avoid   [2]*pool.PortSet // what the last choice passed over: seen by others, tried; nil if nothing
+	tried   *pool.PortSet    // found taken by this search; nil if none
+	tries   int              // in vain
+	seen    *pool.PortSet    // by its own look, once it has decided; shared
+	decided bool             // what is remembered no longer counts
+	began   uint64           // the number of the last look when it first chose
+	chose   uint64           // the number of the last look when it last chose
 }
 
-// newSearch prepares the search for a block. A keeper finds out who is in the way by trying; without
+// newSearch prepares the choice of an acquire. A keeper finds out who is in the way by trying; without
 // one the computer's sockets are looked at first.
 func (h *Host) newSearch(ctx context.Context, protocol Protocol, request Request) (*search, error) {
-	s := &search{host: h, protocol: protocol}
-	if request.First != 0 {
+	s := &search{host: h, protocol: protocol, now: h.now()}
+	if request.First != 0 || h.keeper != nil {
 		return s, nil
 	}
 	if s.within = request.Within; !s.within.IsValid() {
@@ -29,83 +41,89 @@ func (h *Host) newSearch(ctx context.Context, protocol Protocol, request Request
 		s.within = h.spaces.of(protocol).dynamic
 		h.mu.Unlock()
 	}
-	if h.keeper != nil {
-		return s, nil
-	}
 	ports, err := h.socketsIn(ctx, protocol, s.within)
-	s.avoid = setOf(ports)
+	s.seen, s.decided = setOf(ports), true
 	return s, err
 }
 
-// passOver goes on after b, which err says has a port that somebody else has. It looks at the
-// computer's sockets once, so that what follows is not one try for each of their ports.
-func (s *search) passOver(ctx context.Context, b *block, err error) {
-	if s.avoid == nil {
-		s.look(ctx)
+// avoidLocked returns what a choice among the ports of within is to pass over.
+func (s *search) avoidLocked(within Range) []*pool.PortSet {
+	others := &s.host.spaces.of(s.protocol).strangers
+	if s.chose = others.looks; !s.within.IsValid() {
+		s.began = s.chose
 	}
-	s.avoid.Add(portOf(err, b.rng))
-}
-
-func (s *search) look(ctx context.Context) {
-	s.avoid = s.host.strangersIn(ctx, s.protocol, s.within)
-	s.looks++
-}
-
-// again reports whether a search that err ended has to be made once more: what was seen of the
-// computer's sockets is older than the blocks that have ended since, so a refusal asks a second time.
-func (s *search) again(ctx context.Context, err error) bool {
-	if s.host.keeper == nil || s.looks != 1 || !errors.Is(err, s.host.policy.AcquireExhausted) {
-		return false
+	s.within = within
+	s.avoid = [2]*pool.PortSet{s.seen, s.tried}
+	if !s.decided {
+		s.avoid[0] = others.known(s.now)
 	}
-	s.look(ctx)
-	return true
+	return s.avoid[:]
 }
 
-// withObstacle says in the refusal of a search who is in the way.
-func (s *search) withObstacle(ctx context.Context, err error) error {
-	refused, ok := err.(*refusal)
-	if !ok || s.avoid == nil || s.avoid.Len() == 0 {
+// passOver goes on without the ports of r, of which somebody else has one.
+func (s *search) passOver(ctx context.Context, r Range) {
+	if s.tried == nil {
+		s.tried = new(pool.PortSet)
+	}
+	s.tried.Add(r)
+	s.tries++
+	if r.Count() == 1 {
+		s.host.remember(s.protocol, r.First(), s.now)
+	}
+	if s.tries == triesBeforeLook && !s.decided {
+		s.look(ctx, s.began) // the host remembers what it sees
+	}
+}
+
+// look returns what others have, as it was after the look with that number. If the system does not tell
+// nobody is in the way: each port will be tried.
+func (s *search) look(ctx context.Context, after uint64) *pool.PortSet {
+	seen, err := s.host.strangersIn(ctx, s.protocol, s.within, after)
+	if err != nil && ctx.Err() == nil {
+		s.host.log.Warn("cannot tell which ports are bound; each will be tried", "protocol", s.protocol, "error", err)
+	}
+	return seen
+}
+
+// refuse decides what becomes of a choice that err says has failed: it returns nil if it is to be made
+// once more, the error that ends the call otherwise. A refusal says that there was nothing to choose.
+func (s *search) refuse(ctx context.Context, err error) error {
+	refused, nothing := err.(*refusal)
+	switch {
+	case !nothing:
 		return err
+	case s.decided || s.host.ports == nil || !s.hasAvoided():
+		return s.withObstacle(ctx, refused)
 	}
-	others := s.avoid.Len() - 1
+	s.seen, s.decided = s.look(ctx, s.chose), true
+	if s.seen != nil {
+		s.tried = nil // what was tried before is older
+	}
+	return ctx.Err()
+}
+
+// hasAvoided reports whether the last choice passed over any port that it could have chosen.
+func (s *search) hasAvoided() bool {
+	s.host.mu.Lock()
+	defer s.host.mu.Unlock()
+	for _, set := range s.avoid {
+		if set != nil && set.Overlaps(s.within) {
+			return true
+		}
+	}
+	return false
+}
+
+// withObstacle says in the refusal of a search which of the computer's sockets are in the way.
+func (s *search) withObstacle(ctx context.Context, refused *refusal) error {
+	strangers, lowest := countIn(s.within, s.seen, s.tried)
+	if strangers == 0 || s.host.ports == nil {
+		return refused
+	}
+	others := strangers - 1
 	if refused.conflict != nil {
 		others += 1 + refused.conflict.Others
 	}
-	for port := range s.avoid.All() {
-		refused.conflict = &Conflict{Socket: s.host.ownerOf(ctx, s.protocol, port), Others: others}
-		break
-	}
-	return err
-}
-
-// strangersIn returns the ports of within that sockets of others are bound to. The host's own are
-// left out, and those of its runtime blocks: the engine knows when they are given back.
-func (h *Host) strangersIn(ctx context.Context, protocol Protocol, within Range) *pool.PortSet {
-	own := h.ownIn(protocol, within)
-	ports, err := h.socketsIn(ctx, protocol, within)
-	if err != nil {
-		h.log.Warn("cannot tell which ports are bound; each will be tried", "protocol", protocol, "error", err)
-	}
-	taken := setOf(ports)
-	for _, r := range append(own, h.ownIn(protocol, within)...) {
-		taken.Remove(r)
-	}
-	return taken
-}
-
-// ownIn returns what the host has bound in within: for its endpoints, and to keep its runtime blocks.
-func (h *Host) ownIn(protocol Protocol, within Range) []Range {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	blocks := h.spaces.of(protocol).blocks
-	own := slices.Collect(blocks.RangesInUse(within))
-	if h.keeper == nil {
-		return own
-	}
-	for r, b := range blocks.Overlapping(within) {
-		if b.kind == Runtime {
-			own = append(own, r)
-		}
-	}
-	return own
+	refused.conflict = &Conflict{Socket: s.host.ownerOf(ctx, s.protocol, lowest), Others: others}
+	return refused
 }

@@ -10,14 +10,15 @@ import (
 
 // A portSpace is the ports of one protocol. The host's mu guards it.
 type portSpace struct {
-	protocol Protocol
-	blocks   *pool.Pool[*block] // also marks the ports in bound as in use
-	starts   startIndex         // the same blocks by first port, for readers without mu
-	bound    bindings
-	dynamic  Range
-	initial  Range    // the dynamic range unless the journal sets one
-	next     uint16   // where the next automatic assignment starts to look
-	hidden   []Record // records of other hosts that overlap a runtime block of ours, until that is gone
+	protocol  Protocol
+	blocks    *pool.Pool[*block] // also marks the ports in bound as in use
+	starts    startIndex         // the same blocks by first port, for readers without mu
+	bound     bindings
+	dynamic   Range
+	initial   Range  // the dynamic range unless the journal sets one
+	next      uint16 // where the next automatic assignment starts to look
+	strangers strangers
+	hidden    []Record // records of other hosts that overlap a runtime block of ours, until that is gone
 }
 
 // portSpaces are those of both protocols: an array, since every call looks one up.
@@ -107,6 +108,7 @@ func (s *portSpace) claimPort(port uint16, by *Process) {
 	if b.count == 0 {
 		b.owner = by
 		s.blocks.MarkInUse(pool.RangeOf(port))
+		s.strangers.own(pool.RangeOf(port))
 	}
 	b.count++
 }
@@ -143,6 +145,9 @@ func (h *Host) insertLocked(b *block) bool {
 		return false
 	}
 	space.starts.put(b.rng.First(), b)
+	if b.kind == Runtime && h.keeper != nil {
+		space.strangers.own(b.rng)
+	}
 	if b.token != 0 {
 		h.tokens[b.token] = b
 	}
