@@ -348,3 +348,41 @@ func TestNothingOfAHandoverStays(t *testing.T) {
 		}
 	}
 }
+
+// How often a thief of the same user gets a port that is handed over again and again. It proves
+// nothing; docs/held-ports.md has what it logs.
+func TestThiefOfTheSameUserAtEachAddress(t *testing.T) {
+	if os.Getenv(roundsVariable) == "" {
+		t.Skipf("a measurement: set %s", roundsVariable)
+	}
+	const handovers = 2000
+	for _, protocol := range protocols {
+		for name, open := range openers {
+			for _, b := range []binding{bindings[0], bindings[2], bindings[5], bindings[6]} {
+				t.Run(fmt.Sprintf("%v/%s/%v", protocol, name, b), func(t *testing.T) {
+					block := holdBlock(t, hold.New(), protocol, 1)
+					port := block.Range().First()
+					file, err := os.CreateTemp(t.TempDir(), "table")
+					require.NoError(t, err)
+					defer func() { require.NoError(t, file.Close()) }()
+					require.NoError(t, file.Truncate(4))
+					held, unmap, err := openTable(file, 1)
+					require.NoError(t, err)
+					defer unmap()
+					finish := startThief(t, file, thief{Protocol: int(protocol), User: -1, Ports: []uint16{port}})
+					held[0].Add(1)
+					for range handovers {
+						socket := open(t, block, b, port)
+						require.NoError(t, block.Return(port))
+						require.NoError(t, socket.Close())
+					}
+					result, stolen := finish(), 0
+					for _, times := range result.Stolen {
+						stolen += times
+					}
+					t.Logf("%d handovers, %d tries, %d stolen", handovers, result.Tries, stolen)
+				})
+			}
+		}
+	}
+}
