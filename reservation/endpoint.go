@@ -51,7 +51,7 @@ func (e *endpoint) withToken(ctx context.Context, token Token, do func(*block) e
 		return err
 	}
 	h := e.process.host
-	if err := h.current(ctx); err != nil {
+	if err := h.currentBut(ctx, func() *block { return h.tokens[token] }); err != nil {
 		return err
 	}
 	known, err := func() (bool, error) {
@@ -85,7 +85,7 @@ func (e *endpoint) bind(ctx context.Context, port uint16, try TryBind) (uint16, 
 		return 0, err
 	}
 	h := e.process.host
-	if err := h.current(ctx); err != nil {
+	if err := h.currentBut(ctx, func() *block { return e.block }); err != nil {
 		return 0, err
 	}
 	choice := &search{host: h, protocol: e.protocol}

@@ -20,13 +20,14 @@ type search struct {
 	now      time.Time // when it began
 
 	within  Range            // where it chooses; zero until it has
-	avoid   [2]*pool.PortSet // what the last choice passed over: seen by others, tried; nil if nothing
+	avoid   [2]*pool.PortSet // what the last choice passed over; nil if nothing
+	avoided bool             // whether any of that was among what it could have chosen
 	tried   *pool.PortSet    // found taken by this search; nil if none
 	tries   int              // in vain
 	seen    *pool.PortSet    // by its own look, once it has decided; shared
 	decided bool             // what is remembered no longer counts
-	began   uint64           // the number of the last look when it first chose
-	chose   uint64           // the number of the last look when it last chose
+	began   uint64           // the number of the last look that had ended when it first chose
+	chose   uint64           // the number of the last look that had begun when it last chose
 }
 
 // newSearch prepares the choice of an acquire. A keeper finds out who is in the way by trying; without
@@ -51,12 +52,16 @@ func (s *search) avoidLocked(within Range) []*pool.PortSet {
 	others := &s.host.spaces.of(s.protocol).strangers
 	if s.chose = others.looks; !s.within.IsValid() {
 		s.began = s.chose
+		if others.isLooking() {
+			s.began-- // what others are reading is new enough to go on with
+		}
 	}
 	s.within = within
 	s.avoid = [2]*pool.PortSet{s.seen, s.tried}
 	if !s.decided {
 		s.avoid[0] = others.known(s.now)
 	}
+	s.avoided = s.tried != nil || s.avoid[0] != nil && s.avoid[0].Overlaps(within)
 	return s.avoid[:]
 }
 
@@ -75,14 +80,20 @@ func (s *search) passOver(ctx context.Context, r Range) {
 	}
 }
 
-// look returns what others have, as it was after the look with that number. If the system does not tell
-// nobody is in the way: each port will be tried.
+// look returns what others have, as it was after the look with that number had begun, and nil if the
+// system does not tell: each port will be tried then.
 func (s *search) look(ctx context.Context, after uint64) *pool.PortSet {
+	if s.host.ports == nil {
+		return nil
+	}
 	seen, err := s.host.strangersIn(ctx, s.protocol, s.within, after)
-	if err != nil && ctx.Err() == nil {
+	if err == nil {
+		return seen
+	}
+	if ctx.Err() == nil {
 		s.host.log.Warn("cannot tell which ports are bound; each will be tried", "protocol", s.protocol, "error", err)
 	}
-	return seen
+	return nil
 }
 
 // refuse decides what becomes of a choice that err says has failed: it returns nil if it is to be made
@@ -92,7 +103,7 @@ func (s *search) refuse(ctx context.Context, err error) error {
 	switch {
 	case !nothing:
 		return err
-	case s.decided || s.host.ports == nil || !s.hasAvoided():
+	case s.decided || !s.avoided:
 		return s.withObstacle(ctx, refused)
 	}
 	s.seen, s.decided = s.look(ctx, s.chose), true
@@ -100,18 +111,6 @@ func (s *search) refuse(ctx context.Context, err error) error {
 		s.tried = nil // what was tried before is older
 	}
 	return ctx.Err()
-}
-
-// hasAvoided reports whether the last choice passed over any port that it could have chosen.
-func (s *search) hasAvoided() bool {
-	s.host.mu.Lock()
-	defer s.host.mu.Unlock()
-	for _, set := range s.avoid {
-		if set != nil && set.Overlaps(s.within) {
-			return true
-		}
-	}
-	return false
 }
 
 // withObstacle says in the refusal of a search which of the computer's sockets are in the way.

@@ -59,6 +59,18 @@ func (h *Host) current(ctx context.Context) error {
 	return h.refresh(ctx)
 }
 
+// currentBut is current for a call that is about the block which find, under mu, returns: a runtime
+// reservation is this host's alone, so the journal cannot say anything about it.
+func (h *Host) currentBut(ctx context.Context, find func() *block) error {
+	h.mu.Lock()
+	b := find()
+	h.mu.Unlock()
+	if b != nil && b.kind == Runtime {
+		return nil
+	}
+	return h.current(ctx)
+}
+
 // refresh brings the blocks up to the journal's present revision. It takes its turn with the
 // commits, for a journal that is ahead of us may be so by our own commit.
 func (h *Host) refresh(ctx context.Context) error {
