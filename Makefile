@@ -58,7 +58,8 @@ cross: ## build and vet for every supported system and processor
 
 bench: ## run the benchmarks of PACKAGES that match BENCH, and the harness, into docs/benchmarks/
 	bash .ci/bench $(COUNT) '$(BENCH)' $(PACKAGES)
-	$(GO) -C cmd/berthbench run . run --rounds $(COUNT) --output $(CURDIR)/docs/benchmarks/berthbench
+	$(GO) -C cmd/berthbench run . run --rounds $(COUNT) --output $(CURDIR)/docs/benchmarks/berthbench >docs/benchmarks/berthbench.new
+	mv docs/benchmarks/berthbench.new docs/benchmarks/berthbench/table.txt
 
 bench-compare: ## compare the benchmarks of the commit REF with the working tree
 	bash .ci/bench-compare $(REF) $(COUNT) '$(BENCH)' $(PACKAGES)
@@ -76,7 +77,7 @@ shared: ## 8 processes share a store, CALLS creates by each, and their history i
 	BERTH_SHARED_CALLS=$(CALLS) $(GO) test -count=1 -timeout 6h -v -run Shar ./store
 
 thief: ## a thief tries the ports of held blocks for ROUNDS rounds
-	BERTH_THIEF_ROUNDS=$(ROUNDS) BERTH_HOLD_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -v -run 'Thief|Leak' ./sockets/...
+	BERTH_THIEF_ROUNDS=$(ROUNDS) BERTH_HELD_ROUNDS=$$(($(ROUNDS) / 64 * 64)) BERTH_HOLD_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -v -run 'Thief|Leak' ./sockets/...
 
 binds: ## 64 goroutines bind from one block of 64, ROUNDS times
 	BERTH_BIND_ROUNDS=$(ROUNDS) $(GO) test -count=1 -timeout 6h -v -run SixtyFour ./sockets

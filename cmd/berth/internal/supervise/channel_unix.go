@@ -29,6 +29,7 @@ const (
 	launcherInstall  = 'i' // install the filter, and answer with filterListens or filterRefused
 	filterListens    = 'l' // with the listener; value: 1 if only a fatal signal interrupts a call that was received
 	filterRefused    = 'e' // value: the error number
+	launcherFile     = 'o' // with a descriptor; value: which standard file of the program it is
 	launcherExecute  = 'x' // become the program
 	launcherFailed   = 'f' // value: the error number of execve
 	watchdogDone     = 'd' // the program has ended, and nothing of it is left

@@ -25,17 +25,28 @@ func prepare(c channel) error {
 		return io.EOF
 	}
 	for {
-		told, _, err := c.receive()
+		told, descriptor, err := c.receive()
 		if err != nil {
 			return err
 		}
-		if told.kind == launcherExecute {
+		switch told.kind {
+		case launcherExecute:
 			return nil
+		case launcherFile:
+			err = take(descriptor, int(told.value))
+		default:
+			err = install(c)
 		}
-		if err := install(c); err != nil {
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// take makes a descriptor a standard file, which the program inherits.
+func take(descriptor, standard int) error {
+	defer unix.Close(descriptor)
+	return os.NewSyscallError("dup3", unix.Dup3(descriptor, standard, 0))
 }
 
 // install installs the filter and hands its listener to berth, or tells why not.

@@ -88,7 +88,15 @@ func startLauncher(program *Program) (*session, error) {
 		return nil, err
 	}
 	defer theirs.close()
-	files := program.descriptors()
+	// The program's own files follow when the filter is there. A launcher that the kernel keeps for ever
+	// would keep them open, and whoever reads what berth writes would wait for their end.
+	nowhere, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		ours.close()
+		return nil, err
+	}
+	defer nowhere.Close()
+	files := []uintptr{nowhere.Fd(), nowhere.Fd(), nowhere.Fd()}
 	pid, err := forkExec(newLaunch(program, len(files), prepareFilter),
 		listenEnvironment(program.Environment, nil), append(files, uintptr(theirs)), false)
 	if err != nil {
@@ -131,6 +139,11 @@ func (s *session) execute() error {
 	}
 	if err := s.launcher.setPatience(0); err != nil {
 		return err
+	}
+	for standard, file := range s.program.descriptors() {
+		if err := s.launcher.send(launcherFile, uint64(standard), int(file)); err != nil {
+			return errLauncherEnded
+		}
 	}
 	if err := s.launcher.send(launcherExecute, 0, -1); err != nil {
 		return errLauncherEnded
