@@ -46,6 +46,10 @@ const (
 	StateBehind  State = "behind"  // as StateWhole, but not at the commit of the other
 	StateDamaged State = "damaged" // not to be trusted
 	StateMissing State = "missing"
+
+	// StateInterrupted is a file whose newest commit is not whole, as a power cut in the middle of it
+	// leaves it, and in which the commit before is.
+	StateInterrupted State = "interrupted"
 )
 
 // Err returns nil if both files are whole and the same, ErrMissing if there is no store, and
@@ -95,7 +99,7 @@ func check(ctx context.Context, path string) (_ *Report, err error) {
 		}
 	}
 	defer closeFindings(findings)
-	return newReport(d.file(name), findings, holder.initialised)
+	return newReport(d.file(name), findings, holder)
 }
 
 // agree reports whether both files are whole and the same.
@@ -104,9 +108,9 @@ func agree(findings [2]finding) bool {
 	return a != nil && b != nil && a.torn == nil && b.torn == nil && a.header == b.header
 }
 
-func newReport(path string, findings [2]finding, initialised bool) (*Report, error) {
+func newReport(path string, findings [2]finding, lock holder) (*Report, error) {
 	r := &Report{Path: path, Problems: []Damage{}}
-	chosen, c, err := decide(&findings, path, initialised)
+	chosen, c, err := decide(&findings, path, lock)
 	if errors.Is(err, ErrMissing) {
 		return nil, err
 	}
@@ -151,6 +155,9 @@ func reportFile(path string, f finding) (file FileReport, problem *Damage) {
 		file.Records = int(r.header.records)
 		if r.torn != nil {
 			file.State = StateHalved
+			if r.interrupted {
+				file.State = StateInterrupted
+			}
 			problem = &Damage{Path: path, Where: r.torn.Where, What: r.torn.What}
 		}
 		return file, problem

@@ -104,6 +104,7 @@ func (s *Store) change(base reservation.Revision, edits []reservation.Edit) (non
 	if err != nil {
 		return none, err
 	}
+	s.markDurable(next)
 	s.publish(next)
 	return next.revision, nil
 }
@@ -129,18 +130,34 @@ func (s *Store) write(next *content, writes []write) error {
 	return fmt.Errorf("%w (nothing was changed: both files were written anew without it)", err)
 }
 
-// writeBoth writes to both files at the same time, which takes little longer than to one: the
-// flushes run side by side. It returns when both are done.
+// writeBoth writes to both files and flushes them side by side, each once. It returns when both are done.
+//
+// bbolt alone would flush twice, so that a meta page is never on disk without the pages that it leads to. Here
+// a power cut may leave that in both files. But bbolt overwrites no page of the commit before, so each of
+// them still holds that one whole, provided that it was on disk before: recover sees to this where somebody else
+// wrote it. Whoever opens the store tells by the digest, and goes back to it if the two files agree (see choose).
 func (s *Store) writeBoth(h header, writes []write) error {
 	for _, c := range s.copies {
 		if err := c.unchanged(); err != nil {
 			return err
 		}
 	}
+	for _, c := range s.copies {
+		if err := c.write(h, writes); err != nil {
+			return err
+		}
+	}
 	second := make(chan error, 1)
-	go func() { second <- s.copies[1].write(h, writes) }()
-	first := s.copies[0].write(h, writes)
+	go func() { second <- s.copies[1].flush() }()
+	first := s.copies[0].flush()
 	return errors.Join(first, <-second)
+}
+
+// markDurable notes that both files have c on disk. A commit does not fail with the note.
+func (s *Store) markDurable(c *content) {
+	if err := s.lock.markDurable(c.header().position()); err != nil {
+		s.options.Log.Warn("store lock not written", "path", s.path, "error", err)
+	}
 }
 
 // rewrite replaces both files by new ones that hold exactly c, under the next generation, which
@@ -165,6 +182,7 @@ func (s *Store) rewrite(c *content) (*content, error) {
 		s.options.Log.Error("store failed", "path", s.path, "error", s.failed)
 		return nil, fmt.Errorf("%w: it can be read, but not written: %w", ErrFailed, s.failed)
 	}
+	s.markDurable(&next)
 	s.publish(&next)
 	return &next, nil
 }

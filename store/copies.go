@@ -65,6 +65,8 @@ func (c *copyFile) read(keep bool) (*reading, error) {
 	var damage *Damage
 	if errors.As(err, &damage) {
 		damage.Path = c.path()
+	} else if err == nil && r.torn != nil {
+		r.torn.Path = c.path()
 	} else if err != nil {
 		err = fmt.Errorf("%s: %w", c.path(), err)
 	}
@@ -118,20 +120,17 @@ func (c *copyFile) unchanged() error {
 	return nil
 }
 
-// metaBytes is the part of both meta pages that says something.
-type metaBytes [2][pageHeaderSize + metaSize]byte
+// metaBytes is both meta pages, as far as the second says something.
+type metaBytes [pageSize + pageHeaderSize + metaSize]byte
 
 func (m *metaBytes) read(file *os.File) error {
-	for i := range m {
-		if _, err := file.ReadAt(m[i][:], int64(i)*pageSize); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := file.ReadAt(m[:], 0)
+	return err
 }
 
-// write commits the writes and the header in one transaction. A panic or a memory fault inside bbolt comes back
-// as an error; the copyFile must be abandoned after any error.
+// write commits the writes and the header in one transaction, which is in the file afterwards but not
+// yet on disk. What was there before must be on disk already: see Store.writeBoth. A panic or a memory
+// fault inside bbolt comes back as an error; the copyFile must be abandoned after any error.
 func (c *copyFile) write(h header, writes []write) error {
 	if err := failpoint("before-write", c.name); err != nil {
 		return err
@@ -146,7 +145,17 @@ func (c *copyFile) write(h header, writes []write) error {
 	err := guard(func() error { return c.update(h, writes) })
 	if err != nil {
 		c.dead = errors.Is(err, errPanicked)
+	}
+	return err
+}
+
+// flush makes what was written durable.
+func (c *copyFile) flush() error {
+	if err := failpoint("before-sync", c.name); err != nil {
 		return err
+	}
+	if err := c.database.Sync(); err != nil {
+		return fmt.Errorf("flush %s: %w", c.path(), err)
 	}
 	if err := failpoint("after-sync", c.name); err != nil {
 		return err
@@ -164,7 +173,7 @@ func (c *copyFile) update(h header, writes []write) error {
 	}
 	err = putAll(tx, h, writes, bolt.DefaultFillPercent)
 	if err == nil {
-		err = failpoint("before-sync", c.name)
+		err = failpoint("in-transaction", c.name)
 	}
 	if err != nil {
 		return errors.Join(err, tx.Rollback())
@@ -230,6 +239,7 @@ func boltOptions() bolt.Options {
 		PageSize:       pageSize,
 		MaxSize:        MaxSize,
 		NoStatistics:   true,
+		NoSync:         true, // we flush once, when all is written
 	}
 }
 
@@ -295,9 +305,7 @@ func writeContent(d *directory, name string, c *content) error {
 	if err != nil {
 		return err
 	}
-	options := boltOptions()
-	options.NoSync = true // one flush at the end
-	database, err := openDatabase(file, options)
+	database, err := openDatabase(file, boltOptions())
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}

@@ -27,31 +27,53 @@ type decoder struct {
 
 var bucketNames = [3]string{bucketMeta, bucketTCP, bucketUDP}
 
-// decodePages verifies the pages and what they hold, and keeps the content if it is asked to.
+// decodePages verifies the pages and what they hold, and keeps the content if it is asked to. If they
+// do not hold what the newer meta page leads to, but all of what the other leads to, that is the content, and
+// the reading is torn. Data may end before the last page in use.
+func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffers *scratch) (*reading, error) {
+	meta := newer(metas)
+	r, damage := decodeCommit(data, meta, keep, buffers)
+	switch before := older(metas); {
+	case damage == nil && torn != nil:
+		bad := 1 - meta.txid%2
+		r.torn, r.crash = torn, looksTorn(data[bad*pageSize:(bad+1)*pageSize], bad, meta)
+	case damage == nil:
+	case errors.Is(damage.cause, ErrVersion):
+		return nil, damage.cause // a newer format is no damage
+	case torn != nil || before.highWater > meta.highWater:
+		return nil, damage
+	default:
+		buffers.labels, buffers.ends = buffers.labels[:0], buffers.ends[:0]
+		var earlier *Damage
+		if r, earlier = decodeCommit(data, before, keep, buffers); earlier != nil {
+			return nil, damage
+		}
+		r.torn, r.crash, r.interrupted = damage, true, true
+	}
+	return r, nil
+}
+
+// decodeCommit is decodePages for the tree of one meta page.
 //
 // The digest covers every byte of every entry, so where it holds no record's checksum needs a look;
 // where it does not, the checksums tell which record is damaged. A content that is not kept is not
 // decoded either: the digest tells whether it is that of the other file.
-func decodePages(data []byte, metas [2]metaPage, torn *Damage, keep bool, buffers *scratch) (*reading, error) {
-	meta := newer(metas)
+func decodeCommit(data []byte, meta metaPage, keep bool, buffers *scratch) (*reading, *Damage) {
+	if length := meta.highWater * pageSize; length > uint64(len(data)) {
+		return nil, damagef("", "it ends after %d of %d bytes", len(data), length)
+	}
+	data = data[:meta.highWater*pageSize]
 	d := &decoder{verifier: newVerifier(data), scratch: buffers, content: &content{}, keep: keep}
 	if damage := d.decode(meta); damage != nil {
 		precise := &decoder{verifier: newVerifier(data), scratch: buffers, content: &content{}, checksums: true}
 		if located := precise.decode(meta); located != nil {
 			damage = located
 		}
-		if errors.Is(damage.cause, ErrVersion) {
-			return nil, damage.cause // a newer format is no damage
-		}
 		return nil, damage
 	}
-	r := &reading{header: *d.header, torn: torn, pages: meta.highWater}
+	r := &reading{header: *d.header, pages: meta.highWater}
 	if keep {
 		r.content = d.content
-	}
-	if torn != nil {
-		bad := 1 - meta.txid%2
-		r.crash = looksTorn(data[bad*pageSize:(bad+1)*pageSize], bad, meta)
 	}
 	for _, used := range d.used {
 		if !used {

@@ -16,9 +16,12 @@ import (
 // exist under the build tag failpoints alone. The detail of a point is the file or path concerned.
 const (
 	FailBeforeWrite     = "before-write"     // of one file: nothing of the commit is in it yet
-	FailBeforeSync      = "before-sync"      // of one file: inside bbolt's transaction, before it writes and flushes
-	FailAfterSync       = "after-sync"       // of one file: the commit is in it; stands for a flush that failed after it happened
-	FailBeforeMemory    = "before-memory"    // the commit is in both files, not yet in memory and not acknowledged
+	FailInTransaction   = "in-transaction"   // of one file: inside bbolt's transaction, before it writes
+	FailBeforeSync      = "before-sync"      // of one file: the commit is in both files, not yet on disk
+	FailAfterSync       = "after-sync"       // of one file: the commit is on disk; stands for a flush that failed after it happened
+	FailBeforeMemory    = "before-memory"    // the commit is on disk in both files, not yet in memory and not acknowledged
+	FailMarkDurable     = "mark-durable"     // before the lock file says which commit is on disk
+	FailSettle          = "settle"           // of a file that somebody else may not have flushed, before it is
 	FailCreateFile      = "create-file"      // of a new file, before it is made
 	FailFileSync        = "file-sync"        // of a new file, filled, before it is flushed
 	FailRename          = "rename"           // before a file takes the place of another
@@ -31,8 +34,8 @@ const (
 // Failpoints lists all points.
 func Failpoints() []string {
 	return []string{
-		FailBeforeWrite, FailBeforeSync, FailAfterSync, FailBeforeMemory, FailCreateFile, FailFileSync,
-		FailRename, FailDirectorySync, FailLink, FailUnlink, FailMarkInitialised,
+		FailBeforeWrite, FailInTransaction, FailBeforeSync, FailAfterSync, FailBeforeMemory, FailMarkDurable, FailSettle,
+		FailCreateFile, FailFileSync, FailRename, FailDirectorySync, FailLink, FailUnlink, FailMarkInitialised,
 	}
 }
 

@@ -146,7 +146,7 @@ func FuzzSalvaged(f *testing.F) {
 
 // FuzzHolder reads any bytes as the text of a lock file.
 func FuzzHolder(f *testing.F) {
-	f.Add(holder{true, 42, "berth \"x\""}.text())
+	f.Add(holder{true, position{5, 1, 17}, 42, "berth \"x\""}.text())
 	f.Fuzz(func(t *testing.T, text []byte) {
 		h := parseHolder(text)
 		if h.pid > 0 {

@@ -27,8 +27,8 @@ const (
 // in the order of arrival. Only the main lock protects anything: a process that is killed while it
 // waits has taken part in nothing.
 //
-// The text of the main lock's file tells who holds the store for long, and whether a store was ever
-// made here: a store that is missing then is damage and not a fresh start.
+// The text of the main lock's file tells who holds the store for long, whether a store was ever made
+// here, since one that is missing then is damage and not a fresh start, and which commit is known to be on disk.
 type lockFile struct {
 	directory   *directory
 	store       string // the path of the store, for messages
@@ -43,6 +43,7 @@ type lockFile struct {
 // A holder is what a lock file says.
 type holder struct {
 	initialised bool
+	durable     position // of a state that both files have on disk; zero if that is not known
 	pid         int
 	program     string
 }
@@ -57,11 +58,14 @@ func (h holder) text() []byte {
 	if h.initialised {
 		state = "initialised"
 	}
-	text := fmt.Sprintf("%s\nstate %s\n", lockTitle, state)
-	if h.pid != 0 {
-		text += fmt.Sprintf("pid %d\nprogram %q\n", h.pid, h.program)
+	text := fmt.Appendf(make([]byte, 0, lockMaxText), "%s\nstate %s\n", lockTitle, state)
+	if h.durable != (position{}) {
+		text = fmt.Appendf(text, "durable %d %d %x\n", h.durable.number, h.durable.generation, h.durable.lineage)
 	}
-	return []byte(text)
+	if h.pid != 0 {
+		text = fmt.Appendf(text, "pid %d\nprogram %q\n", h.pid, h.program)
+	}
+	return text
 }
 
 // parseHolder reads a lock file's text as far as it makes sense: it may be half written.
@@ -71,6 +75,8 @@ func parseHolder(text []byte) (h holder) {
 		switch name {
 		case "state":
 			h.initialised = value == "initialised"
+		case "durable":
+			h.durable = parsePosition(value)
 		case "pid":
 			h.pid, _ = strconv.Atoi(value)
 		case "program":
@@ -78,6 +84,21 @@ func parseHolder(text []byte) (h holder) {
 		}
 	}
 	return h
+}
+
+// parsePosition returns the zero position for what is none.
+func parsePosition(text string) (p position) {
+	fields := strings.Fields(text)
+	if len(fields) != 3 {
+		return position{}
+	}
+	for i, field := range []*uint64{&p.number, &p.generation, &p.lineage} {
+		var err error
+		if *field, err = strconv.ParseUint(fields[i], []int{10, 10, 16}[i], 64); err != nil {
+			return position{}
+		}
+	}
+	return p
 }
 
 // readHolder reads the lock file of a store; no file says nothing.
@@ -239,7 +260,7 @@ func (l *lockFile) enter() error {
 		l.text = append(l.text[:0], buffer[:n]...)
 		l.holder = parseHolder(l.text)
 	}
-	named := holder{initialised: l.holder.initialised}
+	named := l.holder.unnamed()
 	if l.exclusive {
 		named.pid, named.program = os.Getpid(), filepath.Base(os.Args[0])
 	}
@@ -248,6 +269,9 @@ func (l *lockFile) enter() error {
 	}
 	return nil
 }
+
+// unnamed returns what h says but for who holds the lock.
+func (h holder) unnamed() holder { return holder{initialised: h.initialised, durable: h.durable} }
 
 // write makes the text say h.
 func (l *lockFile) write(h holder) error {
@@ -258,8 +282,10 @@ func (l *lockFile) write(h holder) error {
 	if _, err := l.main.file.WriteAt(text, 0); err != nil {
 		return err
 	}
-	if err := l.main.file.Truncate(int64(len(text))); err != nil {
-		return err
+	if len(text) < len(l.text) {
+		if err := l.main.file.Truncate(int64(len(text))); err != nil {
+			return err
+		}
 	}
 	l.text, l.holder = text, h
 	return nil
@@ -285,9 +311,20 @@ func (l *lockFile) markInitialised() error {
 	return err
 }
 
+// markDurable says that both files have the state at p, or a later one, on disk. That need not be on disk itself: who does
+// not find it takes more care than needed.
+func (l *lockFile) markDurable(p position) error {
+	if err := failpoint("mark-durable", l.main.file.Name()); err != nil {
+		return err
+	}
+	h := l.holder
+	h.durable = p
+	return l.write(h)
+}
+
 // release gives the lock back; its files stay open.
 func (l *lockFile) release() error {
-	return errors.Join(l.write(holder{initialised: l.holder.initialised}), l.main.release())
+	return errors.Join(l.write(l.holder.unnamed()), l.main.release())
 }
 
 // close closes the files of a lock that is not held.

@@ -135,12 +135,12 @@ func TestLockQueueStopped(t *testing.T) {
 func TestLockText(t *testing.T) {
 	locks := openLocks(t, 2)
 	l, other := locks[0], locks[1]
-	require.NoError(t, os.WriteFile(l.store+lockSuffix, holder{true, 1, "dead"}.text(), 0o600))
+	require.NoError(t, os.WriteFile(l.store+lockSuffix, holder{true, position{5, 1, 17}, 1, "dead"}.text(), 0o600))
 	require.NoError(t, l.take(t.Context(), -1))
 	require.True(t, l.holder.initialised)
 	text, err := os.ReadFile(l.store + lockSuffix)
 	require.NoError(t, err)
-	require.Equal(t, holder{initialised: true}.text(), text)
+	require.Equal(t, holder{initialised: true, durable: position{5, 1, 17}}.text(), text)
 	var busy *BusyError
 	require.ErrorAs(t, other.take(t.Context(), -1), &busy)
 	if runtime.GOOS == "linux" {

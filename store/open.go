@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -123,11 +124,17 @@ func examineOne(d *directory, name string, flags int, keep bool, seen *view) (f 
 	if f.copy, f.err = openCopy(d, name, flags); f.err != nil {
 		return f
 	}
-	if f.err = f.copy.remember(); f.err == nil {
+	if f.copy.remember() == nil { // a file that is too short is read all the same, to say so
 		f.reading = seen.verified(f.copy)
 	}
-	if f.reading == nil {
-		f.reading, f.err = f.copy.read(keep)
+	if f.reading != nil {
+		return f
+	}
+	before := f.copy.metas
+	f.reading, f.err = f.copy.read(keep)
+	if f.err == nil && f.reading.torn != nil && f.copy.metas != before {
+		// Somebody commits: what was read is of several commits and proves nothing.
+		f.reading, f.err = nil, &Damage{Path: f.copy.path(), What: "it changed while it was read"}
 	}
 	return f
 }
@@ -141,6 +148,12 @@ func (f *finding) load() (*content, error) {
 	r, err := f.copy.read(true)
 	if err != nil {
 		return nil, err
+	}
+	if r.header != f.reading.header || r.interrupted != f.reading.interrupted || (r.torn == nil) != (f.reading.torn == nil) {
+		if r.torn != nil {
+			return nil, r.torn
+		}
+		return nil, &Damage{Path: f.copy.path(), What: "it changed while it was read"}
 	}
 	f.reading = r
 	return r.content, nil
@@ -158,14 +171,14 @@ func closeFindings(findings [2]finding) {
 // those that can be trusted. Both are asked even where the first is whole, since a damaged meta
 // page makes a file fall back, in good order, to the commit before its last.
 //
-// A file with one damaged meta page counts only beside the other file: alone it cannot tell whether
-// its last commit is lost. Where both files have one, and both look torn, one power cut hit both in a
-// commit that nobody was told of.
-func choose(findings [2]finding, path string, initialised bool) (int, error) {
+// A torn file counts only beside the other file: alone it cannot tell whether its last commit is lost.
+// Where both are torn and both hold the same, one power cut hit both in a commit that nobody was told
+// of; unless the lock file says that a later commit was on disk.
+func choose(findings [2]finding, path string, lock holder) (int, error) {
 	a, b := findings[0].reading, findings[1].reading
 	switch {
 	case a == nil && b == nil:
-		if errors.Is(findings[0].err, fs.ErrNotExist) && errors.Is(findings[1].err, fs.ErrNotExist) && !initialised {
+		if errors.Is(findings[0].err, fs.ErrNotExist) && errors.Is(findings[1].err, fs.ErrNotExist) && !lock.initialised {
 			return 0, missing(path)
 		}
 	case a == nil && b.torn == nil:
@@ -173,20 +186,35 @@ func choose(findings [2]finding, path string, initialised bool) (int, error) {
 	case b == nil && a.torn == nil:
 		return 0, nil
 	case a == nil || b == nil:
-	case a.torn != nil && b.torn != nil && !(a.crash && b.crash):
-	case b.header.after(a.header):
-		return 1, nil
-	default:
+	case a.torn != nil && b.torn != nil:
+		if a.crash && b.crash && a.header == b.header && !lock.durable.after(a.header.position()) {
+			return 0, nil
+		}
+	case outranks(a, b):
 		return 0, nil
+	case outranks(b, a):
+		return 1, nil
 	}
 	return 0, damageOf(findings, path)
 }
 
+// outranks reports whether the content of r counts rather than that of other, where one of them is whole at least.
+// An interrupted file says what was committed before, not what counts: it is believed only by what the other says.
+func outranks(r, other *reading) bool {
+	switch {
+	case r.interrupted:
+		return false
+	case other.header.after(r.header):
+		return false
+	}
+	return r.torn == nil || r.header.after(other.header)
+}
+
 // decide chooses a file and returns its content. A file that turns out not to have one, although its
 // digest holds, counts as damaged.
-func decide(findings *[2]finding, path string, initialised bool) (int, *content, error) {
+func decide(findings *[2]finding, path string, lock holder) (int, *content, error) {
 	for {
-		chosen, err := choose(*findings, path, initialised)
+		chosen, err := choose(*findings, path, lock)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -219,8 +247,8 @@ func damageOf(findings [2]finding, path string) error {
 	return e
 }
 
-// recover reads both files, decides which counts and writes the other anew where it differs. The
-// caller holds the lock.
+// recover reads both files, decides which counts and writes the other anew where it differs. What counts is
+// on disk afterwards in both. The caller holds the lock.
 func (s *Store) recover() error {
 	for _, name := range s.names { // left behind by a crash, never in use while we hold the lock
 		if err := s.directory.remove(name + newSuffix); err != nil {
@@ -232,7 +260,7 @@ func (s *Store) recover() error {
 		return err
 	}
 	s.copies = [2]*copyFile{findings[0].copy, findings[1].copy}
-	chosen, winner, err := decide(&findings, s.path, s.lock.holder.initialised)
+	chosen, winner, err := decide(&findings, s.path, s.lock.holder)
 	if err != nil {
 		return err
 	}
@@ -241,11 +269,7 @@ func (s *Store) recover() error {
 	}
 	s.failed = nil
 	for _, i := range []int{1 - chosen, chosen} {
-		reason, keep := disagreement(findings, i, winner.header())
-		if reason == "" {
-			continue
-		}
-		if err := s.repair(i, s.names[i], winner, reason, keep); err != nil {
+		if err := s.settle(findings, i, winner); err != nil {
 			// The content is known, so it can be read; the next commit tries again.
 			s.failed = fmt.Errorf("repair %s: %w", s.directory.file(s.names[i]), err)
 			s.options.Log.Error("store failed", "path", s.path, "error", s.failed)
@@ -255,26 +279,53 @@ func (s *Store) recover() error {
 	if err := s.lock.markInitialised(); err != nil && s.failed == nil {
 		s.failed = err
 	}
+	if s.failed == nil {
+		s.markDurable(winner)
+	}
 	s.publish(winner)
 	return nil
 }
 
+// settle makes file i hold winner on disk.
+func (s *Store) settle(findings [2]finding, i int, winner *content) error {
+	reason, keep := disagreement(findings, i, winner.header(), s.lock.holder.durable)
+	switch {
+	case reason != "":
+		return s.repair(i, s.names[i], winner, reason, keep)
+	case s.lock.holder.durable == winner.header().position():
+		return nil
+	}
+	// Who wrote it may have been killed before the flush, and the next commit relies on it: see writeBoth.
+	if err := failpoint("settle", s.names[i]); err != nil {
+		return err
+	}
+	return s.copies[i].file.Sync()
+}
+
 // disagreement says why file i must be written anew, empty if it need not, and whether the former
-// file is worth keeping. It is not where a crash between the two writes of a commit explains it.
-func disagreement(findings [2]finding, i int, winner header) (reason string, keep bool) {
+// file is worth keeping. It is not where a crash in the middle of a commit explains it, which it
+// does not if the winner is known to be on disk in both files.
+func disagreement(findings [2]finding, i int, winner header, durable position) (reason string, keep bool) {
 	f := findings[i]
+	behind := func() bool { // by one commit; one that failed before leaves out a number
+		by := winner.revision.Number - f.reading.header.revision.Number
+		return f.reading.header.revision.Lineage == winner.revision.Lineage && (by == 1 || by == 2)
+	}
 	switch {
 	case errors.Is(f.err, fs.ErrNotExist):
 		return "it was missing", false
 	case f.err != nil:
 		return f.err.Error(), true
+	case f.reading.interrupted:
+		number := f.reading.header.revision.Number
+		crash := f.reading.header == winner || behind() && durable != winner.position()
+		return fmt.Sprintf("the commit after %d is not whole: %v", number, f.reading.torn), !crash
 	case f.reading.torn != nil:
 		other := findings[1-i].reading
 		return f.reading.torn.Error(), other == nil || other.torn == nil
 	case f.reading.header != winner:
 		was := f.reading.header
-		behind := winner.revision.Number - was.revision.Number // a commit that failed before leaves out a number
-		crash := was.revision.Lineage == winner.revision.Lineage && (was.generation < winner.generation || behind == 1 || behind == 2)
+		crash := behind() || was.revision.Lineage == winner.revision.Lineage && was.generation < winner.generation
 		return fmt.Sprintf("it was at commit %d, the other at %d", was.revision.Number, winner.revision.Number), !crash
 	case f.reading.pages > compactFrom && f.reading.pages > compactFactor*f.reading.live():
 		return fmt.Sprintf("it had %d pages, of which %d were in use", f.reading.pages, f.reading.live()), false
@@ -291,6 +342,10 @@ const (
 // repair writes file i anew.
 func (s *Store) repair(i int, name string, c *content, reason string, keep bool) error {
 	repair := Repair{Path: s.directory.file(name), Reason: reason}
+	level := slog.LevelInfo // a crash in the middle of a commit is no damage
+	if keep || s.copies[i] == nil {
+		level = slog.LevelWarn
+	}
 	temporary, err := writeNew(s.directory, name, c)
 	if err != nil {
 		return err
@@ -317,7 +372,7 @@ func (s *Store) repair(i int, name string, c *content, reason string, keep bool)
 	}
 	repairs := append(s.Repairs(), repair)
 	s.repairs.Store(&repairs)
-	s.options.Log.Warn("store file written anew", "path", repair.Path, "reason", reason, "quarantine", repair.Quarantine)
+	s.options.Log.Log(context.Background(), level, "store file written anew", "path", repair.Path, "reason", reason, "quarantine", repair.Quarantine)
 	return nil
 }
 

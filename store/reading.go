@@ -14,10 +14,23 @@ const MaxSize = 64 << 20
 type reading struct {
 	header  header
 	content *content // nil if the file was only verified
-	torn    *Damage  // one of the two meta pages is damaged, so a later commit than the content's may have been lost
+	torn    *Damage  // why a later commit than the content's may have been lost: see below; nil if none was
 	crash   bool     // and it looks as if a power cut did it
 	pages   uint64   // pages in use, free ones among them
 	free    uint64   // pages in use that nothing refers to
+
+	// A file is torn in one of two ways. Either one of its meta pages is damaged, and the content is that
+	// of the other; or both are sound, but the newer one leads to pages that are not those of its commit,
+	// and the content is that of the older one.
+	interrupted bool // the second way
+}
+
+// older returns the meta page of the commit before.
+func older(metas [2]metaPage) metaPage {
+	if metas[1].txid > metas[0].txid {
+		return metas[0]
+	}
+	return metas[1]
 }
 
 // newer returns the meta page that counts.
@@ -116,10 +129,7 @@ func readFile(file io.ReaderAt, size int64, keep bool) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	length := newer(metas).highWater * pageSize
-	if length > uint64(size) {
-		return nil, damagef("", "it ends after %d of %d bytes", size, length)
-	}
+	length := min(newer(metas).highWater*pageSize, uint64(size)/pageSize*pageSize)
 	buffers := scratches.Get().(*scratch)
 	defer buffers.free()
 	data := buffers.reset(int(length))

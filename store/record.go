@@ -182,6 +182,21 @@ type header struct {
 	digest     digest
 }
 
+// A position says which state of which store something is about.
+type position struct{ lineage, generation, number uint64 }
+
+func (h header) position() position {
+	return position{h.revision.Lineage, h.generation, h.revision.Number}
+}
+
+// after reports whether p is a later state of the same store than other.
+func (p position) after(other position) bool {
+	if p.lineage != other.lineage {
+		return false
+	}
+	return p.generation > other.generation || p.generation == other.generation && p.number > other.number
+}
+
 // encode writes the header for one of the two files: transaction is bbolt's number of the
 // transaction that writes it, so that a meta page cannot lead to another one's tree.
 func (h header) encode(transaction uint64) []byte {

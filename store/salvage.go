@@ -145,8 +145,9 @@ func readWreck(d *directory, name string) (w wreck, err error) {
 // wholest returns the latest reading of those that are sound, nil if none is.
 func wholest(wrecks []wreck) (best *reading) {
 	for _, w := range wrecks {
-		if w.reading != nil && (best == nil || w.reading.header.after(best.header)) {
-			best = w.reading
+		r := w.reading
+		if r != nil && (best == nil || r.header.after(best.header) || best.torn != nil && r.torn == nil && !best.header.after(r.header)) {
+			best = r
 		}
 	}
 	return best

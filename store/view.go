@@ -150,7 +150,7 @@ func (s *Store) rereadBoth() (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, now, err := decide(&findings, s.path, holder.initialised)
+	_, now, err := decide(&findings, s.path, holder)
 	if err != nil {
 		return nil, err
 	}
