@@ -167,12 +167,9 @@ func (h *Host) withHolder(ctx context.Context, b *block, err error) error {
 	if taken, ok := err.(*Error); ok {
 		err = taken.Err
 	}
-	h.mu.Lock()
-	now := h.spaces.of(b.protocol).strangers.looks
-	h.mu.Unlock()
 	var tried pool.PortSet
 	tried.Add(pool.RangeOf(port))
-	seen, _ := h.strangersIn(ctx, b.protocol, b.rng, now)
+	seen, _ := h.strangersNow(ctx, b.protocol, b.rng)
 	taken, _ := countIn(b.rng, &tried, seen)
 	return &refusal{err, &Conflict{Socket: h.ownerOf(ctx, b.protocol, port), Others: taken - 1}}
 }

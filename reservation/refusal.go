@@ -117,13 +117,17 @@ func (h *Host) socketsIn(ctx context.Context, protocol Protocol, r Range) ([]uin
 	return ports, nil
 }
 
-// admitSockets decides whether any socket of the computer stands on r: C4, Q4.
+// admitSockets decides whether the socket of anybody else stands on r: C4, Q4. The host knows its own.
 func (h *Host) admitSockets(ctx context.Context, protocol Protocol, r Range) error {
-	ports, err := h.socketsIn(ctx, protocol, r)
-	if err != nil || len(ports) == 0 {
+	strangers, err := h.strangersNow(ctx, protocol, r)
+	if err != nil {
 		return err
 	}
-	return &refusal{ErrInUse, &Conflict{Socket: h.ownerOf(ctx, protocol, ports[0]), Others: len(ports) - 1}}
+	count, lowest := countIn(r, strangers)
+	if count == 0 {
+		return nil
+	}
+	return &refusal{ErrInUse, &Conflict{Socket: h.ownerOf(ctx, protocol, lowest), Others: count - 1}}
 }
 
 // ownerOf tells who has bound port, as far as the system says: somebody else rather than our keeper.

@@ -80,12 +80,9 @@ func (s *search) passOver(ctx context.Context, r Range) {
 	}
 }
 
-// look returns what others have, as it was after the look with that number had begun, and nil if the
-// system does not tell: each port will be tried then.
+// look returns what others have, as it was after the look with that number had begun, nil if the system
+// does not tell: each port will be tried then.
 func (s *search) look(ctx context.Context, after uint64) *pool.PortSet {
-	if s.host.ports == nil {
-		return nil
-	}
 	seen, err := s.host.strangersIn(ctx, s.protocol, s.within, after)
 	if err == nil {
 		return seen

@@ -13,6 +13,11 @@ import (
 // was given back goes unnoticed, and how often the system's table has to be read.
 const rememberFor = time.Second
 
+// widestShared is the most ports that several callers, of which none asked for so many, look at
+// together: as many as the usual dynamic range has, which is looked at as one too. A wider look would
+// be a bad bargain where the system has no table and every port is probed.
+const widestShared = 1 << 14
+
 // strangers is what a host remembers of the ports of one protocol that sockets of others are bound to.
 // It is a hint: strangers come and go unseen. So it says what to try last, and neither that nothing is
 // left nor anything of a port that is asked for by number. The host's mu guards it.
@@ -21,6 +26,7 @@ type strangers struct {
 	since time.Time     // when the first of ports was seen
 	looks uint64        // that have begun
 	last  *look         // the last of them; nil before the first
+	next  Range         // what callers wait for the next one to tell of; may be zero
 }
 
 // A look is one reading of the system's table of sockets, for all who need one at that time.
@@ -67,8 +73,11 @@ func (s *strangers) replace(l *look, now time.Time) {
 			}
 			return
 		}
+		s.ports = nil
 	}
-	s.ports, s.since = l.taken.Clone(), now
+	if l.taken.Len() > 0 {
+		s.ports, s.since = l.taken.Clone(), now
+	}
 }
 
 // own notes that the ports of r are the host's from now on.
@@ -87,9 +96,13 @@ func (l *look) serves(within Range, after uint64) bool {
 
 // strangersIn returns the ports of within, and possibly others, that sockets of others than the host are bound
 // to, as they were after the look with that number had begun. One caller reads the table at a time, and
-// all others who wait use what it read if that is not too old for them. The set is shared: nobody may
-// change or clone it.
+// all others who wait use what it read if that is not too old for them; those for whom it is are told
+// together by the next one. The set is shared: nobody may change or clone it. It is nil if the host
+// knows of no table.
 func (h *Host) strangersIn(ctx context.Context, protocol Protocol, within Range, after uint64) (*pool.PortSet, error) {
+	if h.ports == nil {
+		return nil, nil
+	}
 	space := h.spaces.of(protocol)
 	for {
 		l, isReader := h.joinLook(space, within, after)
@@ -116,9 +129,20 @@ func (h *Host) joinLook(space *portSpace, within Range, after uint64) (_ *look, 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := &space.strangers
-	if s.last != nil && (s.last.running || s.last.serves(within, after)) {
+	if s.last != nil && s.last.serves(within, after) {
 		return s.last, false
 	}
+	wanted := spanOf(s.next, within)
+	if s.last != nil && s.last.running {
+		if wanted.Count() <= widestShared {
+			s.next = wanted
+		}
+		return s.last, false
+	}
+	if wanted.Count() <= widestShared {
+		within = wanted
+	}
+	s.next = Range{}
 	s.looks++
 	l := &look{number: s.looks, within: within, running: true, done: make(chan struct{})}
 	for r := range space.blocks.RangesInUse(within) {
@@ -152,7 +176,7 @@ func (h *Host) read(ctx context.Context, space *portSpace, l *look) {
 		close(l.done)
 	}()
 	ports, failed := h.socketsIn(ctx, space.protocol, l.within)
-	if ctx.Err() == nil {
+	if failed == nil || ctx.Err() == nil {
 		taken, err = setOf(ports), failed
 	}
 }
@@ -168,11 +192,29 @@ func (h *Host) remember(protocol Protocol, port uint16, now time.Time) {
 	space.strangers.add(port, now)
 }
 
+// strangersNow is strangersIn for what is so from now on.
+func (h *Host) strangersNow(ctx context.Context, protocol Protocol, within Range) (*pool.PortSet, error) {
+	h.mu.Lock()
+	looks := h.spaces.of(protocol).strangers.looks
+	h.mu.Unlock()
+	return h.strangersIn(ctx, protocol, within, looks)
+}
+
+// spanOf returns the smallest range that covers both; either may be zero.
+func spanOf(a, b Range) Range {
+	if !a.IsValid() {
+		return b
+	}
+	first := min(a.First(), b.First())
+	span, _ := pool.RangeFrom(first, int(max(a.Last(), b.Last()))-int(first)+1)
+	return span
+}
+
 // countIn returns how many ports of r are in some of the sets, and the lowest of them; nil sets are empty.
 func countIn(r Range, sets ...*pool.PortSet) (count int, lowest uint16) {
 	var ports []uint16
 	for _, set := range sets {
-		if set == nil {
+		if set == nil || !set.Overlaps(r) {
 			continue
 		}
 		for port := range set.All() {

@@ -204,6 +204,39 @@ func TestOneLooksForAll(t *testing.T) {
 	})
 }
 
+// Those who create at once look together, before and after their commit, and each is told of its own ports.
+func TestCreatesLookTogether(t *testing.T) {
+	for name, test := range map[string]struct{ apart, looks int }{
+		"side by side": {16, 6},
+		"far apart":    {1000, 30}, // one look is for 16,384 ports at most
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, table := newCrowd(t)
+				table.reading = func(context.Context) error { time.Sleep(time.Millisecond); return nil }
+				taken := pool.RangeOf(uint16(1024 + 9*test.apart + 3))
+				table.set(reservation.UDP, taken, true)
+				var group sync.WaitGroup
+				for n := range 64 {
+					group.Go(func() {
+						r, err := pool.RangeFrom(uint16(1024+n*test.apart), 8)
+						require.NoError(t, err)
+						_, err = p.CreatePersistent(t.Context(), reservation.UDP, r, "")
+						if r.Overlaps(taken) {
+							require.ErrorIs(t, err, reservation.ErrInUse)
+							return
+						}
+						require.NoError(t, err)
+					})
+				}
+				group.Wait()
+				require.LessOrEqual(t, table.most.Load(), int64(2), "the one that is refused looks for another block as well")
+				require.LessOrEqual(t, table.looks.Load(), int64(test.looks))
+			})
+		})
+	}
+}
+
 // Whoever gives up a look, by the end of its context or by a panic of the table, leaves it to the
 // next one who needs it.
 func TestGivenUpLooksAreMadeByOthers(t *testing.T) {
