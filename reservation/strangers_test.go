@@ -287,6 +287,50 @@ func TestGivenUpLooksAreMadeByOthers(t *testing.T) {
 	}
 }
 
+// While strangers come and go, as many as are left ports for find one each time, whatever others have
+// remembered meanwhile.
+func TestNobodyFailsWhileStrangersComeAndGo(t *testing.T) {
+	const acquirers, rounds = 16, 200
+	_, p, keeper := newKeptHost(t)
+	within, always := pool.MustParseRange("50000-50099"), pool.MustParseRange("50030-50045")
+	keeper.set(reservation.UDP, within, true)
+	keeper.set(reservation.UDP, always, false)
+	over, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		for n := 0; ; n++ {
+			select {
+			case <-over:
+				return
+			default:
+				if port := within.First() + uint16(n*37%within.Count()); !always.Contains(port) && !keeper.keeps(reservation.UDP, port) {
+					keeper.set(reservation.UDP, pool.RangeOf(port), n/within.Count()%2 == 0)
+				}
+			}
+		}
+	}()
+	var group sync.WaitGroup
+	for range acquirers {
+		e := openUDP(t, p)
+		group.Go(func() {
+			for range rounds {
+				held, err := e.Acquire(t.Context(), reservation.Request{Count: 1, Within: within})
+				if err == nil {
+					err = e.Release(t.Context(), held.Token)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(over)
+	<-gone
+	t.Logf("%d rounds, %d tries, %d looks", acquirers*rounds, keeper.tries.Load(), keeper.looks.Load())
+}
+
 // What the host itself takes and gives back while the table is read is nobody else's.
 func TestOurPortsAreNoStrangersDuringALook(t *testing.T) {
 	within := pool.MustParseRange("50000-50009")
