@@ -22,7 +22,7 @@ func (s *PortSet) Add(r Range) {
 	if !r.IsValid() {
 		return
 	}
-	if s.ports.length == 0 {
+	if s.ports.pages[0] == nil { // the zero PortSet
 		s.free.reset()
 	}
 	s.ports.fill(r)
