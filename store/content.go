@@ -58,7 +58,11 @@ func (c *content) image() *reservation.Image {
 func (c *content) apply(edits []reservation.Edit) (*content, []write, error) {
 	next := *c
 	next.revision.Number = max(c.revision.Number, c.attempted) + 1
-	next.entries = [2][]*entry{slices.Clone(c.entries[0]), slices.Clone(c.entries[1])}
+	for _, protocol := range pool.Protocols() {
+		if i := slot(protocol); slices.ContainsFunc(edits, func(e reservation.Edit) bool { return e.Record.Protocol == protocol }) {
+			next.entries[i] = append(make([]*entry, 0, len(c.entries[i])+len(edits)), c.entries[i]...)
+		}
+	}
 	writes := make([]write, 0, len(edits)+1)
 	for i := range edits {
 		w, err := next.applyOne(&edits[i])

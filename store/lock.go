@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/berthkit/berth/reservation"
 )
 
 // The names of the lock's files beside the store. They are never removed: a process that waits for a
@@ -35,9 +37,10 @@ type lockFile struct {
 	name        pathName
 	info        fs.FileInfo // of the main lock's file
 	main, queue *patientLock
-	exclusive   bool   // the holder says in the text who it is
-	text        []byte // the text as it was read or written last
-	holder      holder // what it says
+	exclusive   bool            // the holder says in the text who it is
+	ended       context.Context // ends all waits, as of a store that is closed; nil if nothing does
+	text        []byte          // the text as it was read or written last
+	holder      holder          // what it says
 }
 
 // A holder is what a lock file says.
@@ -58,9 +61,11 @@ func (h holder) text() []byte {
 	if h.initialised {
 		state = "initialised"
 	}
-	text := fmt.Appendf(make([]byte, 0, lockMaxText), "%s\nstate %s\n", lockTitle, state)
-	if h.durable != (position{}) {
-		text = fmt.Appendf(text, "durable %d %d %x\n", h.durable.number, h.durable.generation, h.durable.lineage)
+	text := append(make([]byte, 0, lockMaxText/2), lockTitle+"\nstate "+state+"\n"...)
+	if h.durable != (position{}) { // every commit writes it, so it is not left to package fmt
+		text = strconv.AppendUint(append(text, "durable "...), h.durable.number, 10)
+		text = strconv.AppendUint(append(text, ' '), h.durable.generation, 10)
+		text = append(strconv.AppendUint(append(text, ' '), h.durable.lineage, 16), '\n')
 	}
 	if h.pid != 0 {
 		text = fmt.Appendf(text, "pid %d\nprogram %q\n", h.pid, h.program)
@@ -178,6 +183,9 @@ func (l *lockFile) take(ctx context.Context, wait time.Duration) error {
 		}
 		return err
 	}
+	if taken, err := l.tryIdle(); taken || err != nil {
+		return err
+	}
 	next, err := l.queue.try()
 	if err != nil {
 		return l.failed(err)
@@ -197,10 +205,27 @@ func (l *lockFile) take(ctx context.Context, wait time.Duration) error {
 	return l.enter()
 }
 
+// tryIdle takes the lock if it is free and nobody waits, which a ticket need not be drawn for.
+func (l *lockFile) tryIdle() (taken bool, err error) {
+	if !l.queue.idle() {
+		return false, nil
+	}
+	if taken, err = l.main.try(); !taken || err != nil {
+		return false, l.failed(err)
+	}
+	return true, l.enter()
+}
+
 // wait takes the main lock when its turn comes. Next says that it is the next turn.
 func (l *lockFile) wait(ctx context.Context, wait time.Duration, next bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, ErrBusy)
 	defer cancel()
+	if l.ended != nil {
+		var end context.CancelCauseFunc
+		ctx, end = context.WithCancelCause(ctx)
+		defer end(nil)
+		defer context.AfterFunc(l.ended, func() { end(reservation.ErrClosed) })()
+	}
 	if !next {
 		// The one who is next may have been stopped, by a debugger or a terminal. The queue is there for
 		// fairness alone, so nobody waits for it for ever.

@@ -12,6 +12,7 @@ type lock interface {
 	try() (bool, error) // takes it if it is free
 	wait() error        // takes it when its turn comes
 	unlock() error
+	idle() bool // nobody has it or waits for it; false if that cannot be told
 }
 
 // A fileLock is the system's lock of a whole file.
@@ -20,6 +21,7 @@ type fileLock struct{ file *os.File }
 func (l *fileLock) try() (bool, error) { return tryLock(l.file) }
 func (l *fileLock) wait() error        { return waitLock(l.file) }
 func (l *fileLock) unlock() error      { return unlock(l.file) }
+func (l *fileLock) idle() bool         { return false }
 
 // A patientLock is a lock whose wait can be given up.
 //
@@ -45,6 +47,13 @@ func (l *patientLock) try() (bool, error) {
 		return false, nil
 	}
 	return l.lock.try()
+}
+
+// idle reports whether nobody has the lock or waits for it, as far as that can be told.
+func (l *patientLock) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.waiting && !l.closed && l.lock.idle()
 }
 
 // take takes the lock, which the caller does not have. It gives up when ctx is done, with its cause.

@@ -81,6 +81,12 @@ func (q *queueLock) last() (ticket int64, err error) {
 	return 0, fmt.Errorf("%s: there are no more tickets", q.file.Name())
 }
 
+// idle reports whether nobody holds a ticket.
+func (q *queueLock) idle() bool {
+	last, err := q.last()
+	return err == nil && last < firstTicket
+}
+
 // draw takes the ticket after last.
 func (q *queueLock) draw(last int64) error {
 	drawn, err := q.set(unix.F_OFD_SETLK, unix.F_WRLCK, last+1)

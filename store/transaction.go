@@ -103,9 +103,7 @@ func (s *Store) keep() {
 
 // take takes the lock. A store that is closed meanwhile gives up.
 func (s *Store) take(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(s.ended, func() { cancel(reservation.ErrClosed) })()
+	s.lock.ended = s.ended
 	err := s.lock.take(ctx, s.options.Wait)
 	for range lockAttempts {
 		if !errors.Is(err, errLockGone) {
@@ -119,7 +117,7 @@ func (s *Store) take(ctx context.Context) error {
 		if err := s.lock.close(); err != nil {
 			return errors.Join(err, lock.close())
 		}
-		s.lock = lock
+		s.lock, lock.ended = lock, s.ended
 		err = s.lock.take(ctx, s.options.Wait)
 	}
 	s.held = err == nil
