@@ -210,3 +210,18 @@ func setWriterFailpoint(spec string) error {
 	store.SetFailpoint(hook)
 	return nil
 }
+
+// A commit that is in both files, of a process that was killed before it flushed them, is flushed before anybody
+// relies on it: the next commit overwrites what the one before it left. It is done once.
+func TestSettle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "private", "berth.db")
+	present := map[int]bool{}
+	ledger := killAtFailpoint(t, path, store.FailBeforeSync+"=1")
+	ledger.replay(t, present)
+	for _, want := range []int64{2, 0} {
+		settled := failAt(t, store.FailSettle, 0, false)
+		require.Equal(t, int(want/2), ledger.settle(t, path, present), "the commit is there")
+		require.Equal(t, want, settled.Load())
+		ledger = nil
+	}
+}

@@ -1,11 +1,11 @@
 // Package store keeps persistent reservations in bbolt files: it is the reservation.Journal that
 // survives restarts.
 //
-// bbolt orders its writes soundly, so a crash or a power cut loses nothing that it acknowledged.
-// Around that it trusts its file: a damaged one makes it panic, fault, spin or answer wrongly, a
-// missing one silently becomes an empty one. This package therefore reads and verifies every byte
-// before bbolt maps the file, keeps two files with the same content of which either repairs the
-// other, never starts empty where a store was, and writes both files anew after an error.
+// bbolt never overwrites what its last commit needs. Around that it trusts its file: a damaged one
+// makes it panic, fault, spin or answer wrongly, a missing one silently becomes an empty one. This
+// package therefore reads and verifies every byte before bbolt maps the file, keeps two files with the
+// same content of which either repairs the other, never starts empty where a store was, and writes both
+// files anew after an error. A crash or a power cut loses nothing that was acknowledged.
 //
 // Any number of processes, and of Stores in each, work on one store at the same time. Each change is
 // a transaction under a lock that those who wait get in turn; whoever reads takes no lock. docs/concurrency.md
@@ -90,7 +90,8 @@ type Store struct {
 
 var _ reservation.Journal = (*Store)(nil)
 
-// A Repair tells what was found wrong with one file and put right from the other.
+// A Repair tells what was found wrong with one file and put right: from the other, or, after a power cut
+// that left both in the middle of a commit, from the commit before.
 type Repair struct {
 	Path       string // the file that was written anew
 	Reason     string // what was wrong with it
