@@ -6,9 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,19 +41,25 @@ func puts(records []reservation.Record) []reservation.Edit {
 	return edits
 }
 
-// newFilledStore makes a store of n records that came in random order, in commits of 100.
+// batchSize is how many records a store is filled with in each commit.
+const batchSize = 100
+
+// shuffledPorts returns n blocks that do not touch, in an order that is always the same.
+func shuffledPorts(n int) []reservation.Record {
+	records := manyPorts(n)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { records[i], records[j] = records[j], records[i] })
+	return records
+}
+
+// newFilledStore makes a store of n records that came in random order.
 func newFilledStore(b testing.TB, n int) string {
 	b.Helper()
 	path := newStore(b)
 	s, err := store.Open(b.Context(), path, nil)
 	require.NoError(b, err)
-	records := manyPorts(n)
-	rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { records[i], records[j] = records[j], records[i] })
 	revision, err := s.Revision(b.Context())
 	require.NoError(b, err)
-	for len(records) > 0 {
-		batch := records[:min(100, len(records))]
-		records = records[len(batch):]
+	for batch := range slices.Chunk(shuffledPorts(n), batchSize) {
 		revision, err = s.Commit(b.Context(), revision, puts(batch))
 		require.NoError(b, err)
 	}
@@ -62,8 +67,11 @@ func newFilledStore(b testing.TB, n int) string {
 	return path
 }
 
-// bareValue is as long as the store's own record of storetest.Record.
-func bareValue() []byte { return make([]byte, 34+len("block 50000-50001")+4) }
+// bareSize is how long the store's own record is, but for its label.
+const bareSize = 34 + 4
+
+// bareValue is as long as the store's own record of a typical block.
+func bareValue() []byte { return make([]byte, bareSize+len("block 50000-50001")) }
 
 func openBare(b testing.TB, path string) *bolt.DB {
 	b.Helper()
@@ -129,13 +137,18 @@ func storeTurn(b *testing.B, s *store.Store) func() time.Duration {
 // bareTurn does the same on one file of bare bbolt.
 func bareTurn(b *testing.B, records int) func() time.Duration {
 	db := openBare(b, filepath.Join(b.TempDir(), "bare.db"))
-	require.NoError(b, db.Update(func(tx *bolt.Tx) error {
-		bucket, err := tx.CreateBucket([]byte("udp"))
-		for i := 0; err == nil && i < records; i++ {
-			err = bucket.Put(binary.BigEndian.AppendUint16(nil, uint16(1+2*i)), bareValue())
-		}
-		return err
-	}))
+	require.NoError(b, db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("udp")); return err }))
+	for batch := range slices.Chunk(shuffledPorts(records), batchSize) { // as in newFilledStore: the same tree
+		require.NoError(b, db.Update(func(tx *bolt.Tx) error {
+			for _, record := range batch {
+				value := make([]byte, bareSize+len(record.Label))
+				if err := tx.Bucket([]byte("udp")).Put(binary.BigEndian.AppendUint16(nil, record.Range.First()), value); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+	}
 	return func() time.Duration {
 		start := time.Now()
 		for i := range commitsInTurn {
@@ -190,38 +203,74 @@ func bareCommit(b *testing.B, db *bolt.DB, i int) {
 	}
 }
 
-// BenchmarkWriters is a durable create and its delete through the engine, by one writer or by 64 who
-// share commits.
+// BenchmarkWriters is a durable create and its delete, by one writer or by 64 at once, through the engine, which shares
+// commits, beside bare bbolt's Update. They take turns, and the medians of the turns are reported: "ns/pair" is
+// the time from one create and delete to the next, of all writers together, "x-rate" how many times bbolt's rate that is.
 func BenchmarkWriters(b *testing.B) {
+	const pairs = 4 // of each writer in a turn
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			host, err := reservation.New(b.Context(), reservation.Config{Journal: openStore(b, newStore(b), nil), BootID: "benchmark"})
-			require.NoError(b, err)
-			defer func() { require.NoError(b, host.Close()) }()
-			process := host.Process(reservation.Caller{Elevated: true})
-			var next atomic.Int64
-			b.SetParallelism(max(1, writers/runtime.GOMAXPROCS(0)))
-			create := func() {
-				r := pool.RangeOf(uint16(1 + next.Add(1)%60000))
-				if _, err := process.CreatePersistent(b.Context(), pool.UDP, r, ""); err != nil {
-					b.Error(err)
-				}
-				if err := process.DeletePersistent(b.Context(), pool.UDP, r); err != nil {
-					b.Error(err)
+			bare := openBare(b, filepath.Join(b.TempDir(), "bare.db"))
+			require.NoError(b, bare.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("udp")); return err }))
+			contenders := []struct {
+				name string
+				pair func(port uint16)
+			}{
+				{"bbolt", func(port uint16) { barePair(b, bare, port) }},
+				{"exclusive", enginePair(b, &store.Options{Exclusive: true})},
+				{"shared", enginePair(b, nil)},
+			}
+			took := make([][]time.Duration, len(contenders))
+			for b.Loop() {
+				for i, contender := range contenders {
+					start := time.Now()
+					var group sync.WaitGroup
+					for w := range writers {
+						group.Go(func() {
+							for p := range pairs {
+								contender.pair(uint16(1 + w*pairs + p))
+							}
+						})
+					}
+					group.Wait()
+					took[i] = append(took[i], time.Since(start))
 				}
 			}
-			if writers == 1 {
-				for b.Loop() {
-					create()
+			for i, contender := range contenders {
+				b.ReportMetric(float64(median(took[i]).Nanoseconds())/float64(writers*pairs), contender.name+"-ns/pair")
+				if i > 0 {
+					b.ReportMetric(float64(median(took[0]))/float64(median(took[i])), contender.name+"-x-rate")
 				}
-				return
 			}
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					create()
-				}
-			})
 		})
+	}
+}
+
+// enginePair returns a function that creates and deletes a block of one port.
+func enginePair(b *testing.B, options *store.Options) func(port uint16) {
+	host, err := reservation.New(b.Context(), reservation.Config{Journal: openStore(b, newStore(b), options), BootID: "benchmark"})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, host.Close()) })
+	process := host.Process(reservation.Caller{Elevated: true})
+	return func(port uint16) {
+		r := pool.RangeOf(port)
+		if _, err := process.CreatePersistent(b.Context(), pool.UDP, r, ""); err != nil {
+			b.Error(err)
+		}
+		if err := process.DeletePersistent(b.Context(), pool.UDP, r); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+func barePair(b *testing.B, db *bolt.DB, port uint16) {
+	key := binary.BigEndian.AppendUint16(nil, port)
+	err := db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("udp")).Put(key, bareValue()) })
+	if err == nil {
+		err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("udp")).Delete(key) })
+	}
+	if err != nil {
+		b.Error(err)
 	}
 }
 
