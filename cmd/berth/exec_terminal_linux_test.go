@@ -51,10 +51,11 @@ while True: signal.pause()
 	})
 	require.NoError(t, screen.Close())
 	lines := bufio.NewReader(keyboard)
+	echo := strings.NewReplacer("^C", "", "^\\", "") // the terminal shows the keys, wherever the cursor is
 	next := func() string {
 		line, err := lines.ReadString('\n')
 		require.NoError(t, err)
-		return strings.TrimLeft(strings.TrimSpace(line), "^C\\")
+		return echo.Replace(strings.TrimSpace(line))
 	}
 	require.Equal(t, "ready", next())
 	for range 3 {

@@ -2,10 +2,22 @@ package jobs
 
 import (
 	"errors"
-	"fmt"
+	"os"
 )
 
-// renameio does not replace files on Windows, as nothing does it there atomically.
-func replaceFile(string, []byte) error {
-	return fmt.Errorf("renameio has no WriteFile on Windows: %w", errors.ErrUnsupported)
+// replaceFile does by hand what renameio does elsewhere: it has no WriteFile on Windows, where a
+// rename over a file is not promised to be atomic.
+func replaceFile(path string, data []byte) error {
+	file, err := os.Create(path + ".new")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
