@@ -6,18 +6,19 @@ REF      ?= HEAD
 COUNT    ?= 10
 KILLS    ?= 20000
 IMAGES   ?= 1000000
+CUTS     ?= 3000
 CALLS    ?= 1000000
 ROUNDS   ?= 10000
 BENCH    ?= .
 PACKAGES ?= ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check fmt vet staticcheck house test race cover fuzz cross bench bench-compare crash damage failpoints calls shared thief binds ci
+.PHONY: help build install check fmt vet staticcheck house test race cover fuzz cross bench bench-compare crash power-cuts damage failpoints calls shared thief binds ci
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Settings: FUZZTIME=$(FUZZTIME) REF=$(REF) COUNT=$(COUNT) KILLS=$(KILLS) IMAGES=$(IMAGES) CALLS=$(CALLS) ROUNDS=$(ROUNDS) BENCH=$(BENCH) PACKAGES=$(PACKAGES)"
+	@echo "  Settings: FUZZTIME=$(FUZZTIME) REF=$(REF) COUNT=$(COUNT) KILLS=$(KILLS) IMAGES=$(IMAGES) CUTS=$(CUTS) CALLS=$(CALLS) ROUNDS=$(ROUNDS) BENCH=$(BENCH) PACKAGES=$(PACKAGES)"
 
 build: ## build the command into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/berth ./cmd/berth
@@ -66,6 +67,9 @@ bench-compare: ## compare the benchmarks of the commit REF with the working tree
 
 crash: ## kill a writing process KILLS times and compare the store with what was acknowledged
 	BERTH_KILLS=$(KILLS) $(GO) test -count=1 -timeout 6h -v -run Kill ./store
+
+power-cuts: ## open what CUTS power cuts leave of commits
+	BERTH_POWER_CUTS=$(CUTS) $(GO) test -count=1 -timeout 6h -v -run PowerCut ./store
 
 damage: ## open IMAGES damaged stores
 	BERTH_DAMAGE_IMAGES=$(IMAGES) $(GO) test -count=1 -timeout 6h -v -run Damage ./store

@@ -85,7 +85,7 @@ type checkJSON struct {
 // fileCheckJSON is one file of a store.
 type fileCheckJSON struct {
 	Path   string `json:"path"`
-	State  string `json:"state"` // "whole", "halved", "behind", "damaged" or "missing"
+	State  string `json:"state"` // "whole", "interrupted", "halved", "behind", "damaged" or "missing"
 	Size   int64  `json:"size"`  // bytes
 	Blocks int    `json:"blocks"`
 	Commit uint64 `json:"commit"`
