@@ -28,7 +28,7 @@ type ledger interface {
 }
 
 // twoCopies is what Berth's store does for a commit.
-const twoCopies = "two copies, each 2 fdatasync, both at once; who comes meanwhile shares the next"
+const twoCopies = "two copies, each 1 fdatasync, both at once; who comes meanwhile shares the next"
 
 const (
 	valueSize   = 24   // bytes of a record
