@@ -15,26 +15,12 @@ var currentProcess atomic.Pointer[Process]
 // thisProgram is the process that this program is on its own computer. It is made when a function of
 // the package first needs it, and ends with the program.
 var thisProgram = sync.OnceValue(func() *Process {
-	computer, err := openComputer(context.Background())
+	computer, err := system.Open(context.Background(), nil)
 	if err != nil {
 		return &Process{absence: err}
 	}
 	return New(computer, RealNetwork())
 })
-
-// openComputer opens this computer for looking: sockets need no more of the store than its tokens, and
-// whoever holds it keeps other programs from changing it. It is opened to write before, and closed
-// again, so that there is a store and the tokens of this boot are drawn.
-func openComputer(ctx context.Context) (*system.Computer, error) {
-	computer, err := system.Open(ctx, nil)
-	if err != nil || computer.StorePath() == "" { // Windows keeps its reservations itself
-		return computer, err
-	}
-	if err := computer.Close(); err != nil {
-		return nil, err
-	}
-	return system.Open(ctx, &system.Options{ReadOnly: true})
-}
 
 // SetProcess makes p the process that the functions of this package act for, and returns what makes
 // the one before current again. Nil, as at the beginning, is this program itself on its own computer:
