@@ -34,6 +34,14 @@ func atMost(n int, names string) cobra.PositionalArgs {
 	}
 }
 
+// parseOptionalProtocol reads the argument [PROTOCOL]; none is 0, which stands for both.
+func parseOptionalProtocol(args []string) (reservation.Protocol, error) {
+	if len(args) == 0 {
+		return 0, nil
+	}
+	return pool.ParseProtocol(args[0])
+}
+
 const blockArguments = "a protocol and a range, such as udp 50000-50099"
 
 // parseBlock reads the two arguments PROTOCOL RANGE.

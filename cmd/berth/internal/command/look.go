@@ -22,12 +22,9 @@ func newList(inv *invocation) *cobra.Command {
 
 		ValidArgsFunction: completeProtocol,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var protocol reservation.Protocol
-			if len(args) == 1 {
-				var err error
-				if protocol, err = pool.ParseProtocol(args[0]); err != nil {
-					return err
-				}
+			protocol, err := parseOptionalProtocol(args)
+			if err != nil {
+				return err
 			}
 			return inv.read(cmd.Context(), func(computer *system.Computer) error {
 				blocks, err := computer.List(cmd.Context(), protocol)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/berthkit/berth/pool"
 	"github.com/berthkit/berth/reservation"
 	"github.com/berthkit/berth/reservation/system"
 )
@@ -24,12 +23,9 @@ computer adds or removes, until Ctrl-C. With --json each line is an object.`,
 
 		ValidArgsFunction: completeProtocol,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var protocol reservation.Protocol
-			if len(args) == 1 {
-				var err error
-				if protocol, err = pool.ParseProtocol(args[0]); err != nil {
-					return err
-				}
+			protocol, err := parseOptionalProtocol(args)
+			if err != nil {
+				return err
 			}
 			return inv.write(cmd.Context(), func(computer *system.Computer) error {
 				return inv.watch(cmd.Context(), computer, protocol)
